@@ -228,7 +228,7 @@ create table meta (
     value text not null
 );
 
-create function announce_revocation() returns trigger language plpgsql as $$
+create function announce_change() returns trigger language plpgsql as $$
 begin
     perform pg_notify('propusk_revocations', '');
     return null;
@@ -236,4 +236,7 @@ end
 $$;
 
 create trigger revocations_announced after insert on revocations
-for each statement execute function announce_revocation();
+for each statement execute function announce_change();
+
+create trigger signing_keys_announced after insert or update or delete on signing_keys
+for each statement execute function announce_change();

@@ -1,6 +1,6 @@
-//! Follows the revocations of other processes: reads them from the database as soon as they are
-//! announced and each second beside that (Postgres), or looks four times a second whether there is
-//! anything new.
+//! Follows the revocations and signing keys of other processes: reads them from the database as soon
+//! as a change is announced and also at short intervals (Postgres), or looks four times a second
+//! whether there is anything new (SQLite).
 
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ use crate::store::{Announcements, Tx};
 
 const POLL: Duration = Duration::from_millis(250);
 
-/// The same while changes are announced: one announcement that is lost still keeps
-/// [`HEARD_WITHIN`].
-const POLL_BESIDE: Duration = Duration::from_millis(900);
+/// The same while changes are announced: if an announcement is lost, the change is still known
+/// [within a second](HEARD_WITHIN).
+const POLL_WHILE_LISTENING: Duration = Duration::from_millis(750);
 
 /// Within this time every running server with a database connection knows a change.
 pub const HEARD_WITHIN: Duration = Duration::from_secs(1);
@@ -58,8 +58,8 @@ impl Auth {
             return Ok(());
         }
         self.read_new_revocations().await?;
-        self.compare_numbers().await?;
         self.load_signing_keys().await?;
+        self.compare_numbers().await?;
         announcements.note_read();
         Ok(())
     }
@@ -89,7 +89,7 @@ impl Auth {
         let mut announcements = self.store.announcements();
         let mut failing = false;
         loop {
-            announcements.next_within(POLL, POLL_BESIDE).await;
+            announcements.next_within(POLL, POLL_WHILE_LISTENING).await;
             // A connection that died silently must not stop the reading.
             let read = timeout(STALE, self.read_changes(&mut announcements)).await;
             let read = read.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into()));

@@ -142,6 +142,8 @@ impl Server {
         };
         listen::serve(self.listener, self.app, self.connections, shutdown).await;
         following.abort();
+        // Its connection must be closed before the last one of the store.
+        let _ = following.await;
         sweeping.abort();
         counting.abort();
         refusing.abort();

@@ -1,6 +1,6 @@
-//! News of changes that other processes make. Postgres announces revocations at once, to a connection
-//! of its own; while that is down, the caller polls more often. SQLite tells whether anything was
-//! written by others.
+//! News of changes that other processes make. Postgres announces revocations and changes of signing
+//! keys at once, on a separate connection; while that is down, the caller polls more often. SQLite
+//! tells whether anything was written by another connection.
 
 use std::time::Duration;
 
@@ -22,9 +22,10 @@ pub struct Announcements {
     /// A connection that is being opened; on a slow network that takes longer than one wait.
     connecting: Option<JoinHandle<Option<PgListener>>>,
     heard_at: Instant,
-    /// The connection to SQLite that looks for commits of others; only its own looks are comparable.
+    /// The connection to SQLite that looks for commits of others. Versions that different connections
+    /// have read cannot be compared.
     watching: Option<sqlite::Lease>,
-    /// What it has seen last, and when everything was read last.
+    /// The version that it saw last, and the version up to which everything was read.
     seen: Option<i64>,
     read: Option<i64>,
 }
@@ -44,18 +45,18 @@ impl Store {
 }
 
 impl Announcements {
-    /// Returns when a revocation is announced, or after `beside`; where nothing is announced, after
-    /// `alone`.
-    pub async fn next_within(&mut self, alone: Duration, beside: Duration) {
+    /// Returns when a change is announced, or after `while_listening`; where nothing is announced,
+    /// after `poll`.
+    pub async fn next_within(&mut self, poll: Duration, while_listening: Duration) {
         let began = Instant::now();
-        let due_alone = began + alone;
-        if self.is_silent(due_alone).await {
+        let poll_due = began + poll;
+        if self.is_silent(poll_due).await {
             self.listener = None;
         }
-        let mut due = began + beside;
+        let mut due = began + while_listening;
         if self.listener.is_none() {
             // What happened before it listens is not announced.
-            due = due_alone;
+            due = poll_due;
             self.connect(due).await;
         }
         if self.hears(due).await {
@@ -64,7 +65,7 @@ impl Announcements {
             self.heard_at = Instant::now();
             return;
         }
-        tokio::time::sleep_until(due_alone).await;
+        tokio::time::sleep_until(poll_due).await;
     }
 
     /// Whether anything may have been written since [`Announcements::note_read`]. Only SQLite can tell
@@ -74,7 +75,7 @@ impl Announcements {
         self.seen.is_none() || self.seen != self.read
     }
 
-    /// Everything was read that there was at the last look.
+    /// Everything that [`Announcements::may_have_changed`] saw last has been read.
     pub fn note_read(&mut self) {
         self.read = self.seen;
     }
@@ -116,7 +117,7 @@ impl Announcements {
         }
     }
 
-    /// Whether a revocation is announced before `due`. A lost connection is dropped.
+    /// Whether a change is announced before `due`. A lost connection is dropped.
     async fn hears(&mut self, due: Instant) -> bool {
         let Some(listener) = &mut self.listener else { return false };
         match timeout_at(due, listener.try_recv()).await {
