@@ -105,9 +105,9 @@ pub struct NewAccount {
     pub created_at: i64,
 }
 
-/// The columns of [`Account`]. Each identifier is looked up by itself, not joined: so
-/// the plan is the same whatever kinds of identifier there are, and the cost of an account does not
-/// depend on how many there are. A statement that changes the row can return them too.
+/// The columns of [`Account`]. Each identifier is a subquery, not a join: the plan is the same for
+/// every mix of kinds of identifiers, and the cost does not grow with the number of accounts. A
+/// statement that changes the row can return the columns too.
 macro_rules! account_columns {
     () => {
         "accounts.id, accounts.display_name, accounts.sign_up_name, accounts.is_active, accounts.awaits_activation,
@@ -342,7 +342,8 @@ pub async fn registered_below(tx: &mut Tx, id: i64, limit: i64) -> Result<Vec<i6
 }
 
 /// Records a sign-in with the password of this version; `None` if the account was suspended or
-/// deleted, or its password changed, in the meantime.
+/// deleted, or its password changed, in the meantime. On Postgres the names are those from before a
+/// change that the statement had to wait for: a token with such a name is refused at its first use.
 pub async fn update_signed_in(
     tx: &mut Tx,
     id: i64,

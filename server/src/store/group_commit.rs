@@ -38,7 +38,7 @@ impl Writer {
     /// Starts the writing task on its own connection.
     pub(super) fn start(lease: sqlite::Lease) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        tokio::spawn(run(Tx::new(Handle::Sqlite(lease)), receiver));
+        tokio::spawn(run(Tx::new(Handle::Sqlite(lease.without_limit())), receiver));
         Writer(sender)
     }
 
@@ -215,7 +215,7 @@ async fn run_alone(tx: &mut Tx, write: &mut Box<dyn Write>) -> sqlx::Result<()> 
     execute(tx, end).await
 }
 
-/// What there is of the write before.
+/// How the previous write of the batch ended.
 enum Before {
     Nothing,
     /// Its statement has no savepoint.
@@ -270,7 +270,7 @@ async fn execute(tx: &mut Tx, statement: &'static str) -> sqlx::Result<()> {
 mod tests {
     use tempfile::TempDir;
 
-    use super::super::{Store, connect, meta};
+    use super::super::{Repeat, Store, connect, meta};
     use super::*;
 
     async fn store() -> (Store, TempDir) {
@@ -332,6 +332,57 @@ mod tests {
         let (panicked, fine) = tokio::join!(panicking, set(&store, "a"));
         assert!(panicked.is_err() && fine.is_ok());
         assert!(is_set(&store, "a").await);
+    }
+
+    async fn set_by_statement(store: &Store, value: &'static str) -> Result<()> {
+        store
+            .write_then(
+                Extent::Statement(Repeat::Harmless),
+                move |tx| Box::pin(meta::set(tx, value, value.to_owned())),
+                None,
+            )
+            .await
+    }
+
+    #[tokio::test]
+    async fn statements_are_stored_before_and_after_any_write_of_their_group() {
+        let (store, _dir) = store().await;
+        let refused = || fail_after_writing(&store, "no");
+        let (one, failed, two, three, four, also_failed, five) = tokio::join!(
+            set_by_statement(&store, "a"),
+            refused(),
+            set_by_statement(&store, "b"),
+            set_by_statement(&store, "c"),
+            set(&store, "d"),
+            refused(),
+            set_by_statement(&store, "e"),
+        );
+        for outcome in [one, two, three, four, five] {
+            outcome.expect("it is stored");
+        }
+        assert!(failed.is_err() && also_failed.is_err());
+        for value in ["a", "b", "c", "d", "e"] {
+            assert!(is_set(&store, value).await, "{value}");
+        }
+        set_by_statement(&store, "alone").await.expect("it is stored");
+        assert!(is_set(&store, "alone").await);
+    }
+
+    /// It has no savepoint, so it cannot be undone alone.
+    #[tokio::test]
+    async fn statement_that_fails_stores_nothing_of_its_group() {
+        let (store, _dir) = store().await;
+        let failing = store.write_then(
+            Extent::Statement(Repeat::Harmless),
+            |tx| Box::pin(async { Ok(execute(tx, "insert into nowhere values (1)").await?) }),
+            None,
+        );
+        let (one, failed, two) = tokio::join!(set(&store, "a"), failing, set(&store, "c"));
+        assert!(one.is_err() && failed.is_err() && two.is_err());
+        for value in ["a", "c"] {
+            assert!(!is_set(&store, value).await, "{value}");
+        }
+        set(&store, "next").await.expect("the next group is stored");
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use deadpool::managed::{self, Metrics, Object, PoolError, RecycleError, RecycleResult};
+use deadpool::managed::{self, Metrics, Object, PoolError, QueueMode, RecycleError, RecycleResult};
 use futures_util::future::{BoxFuture, try_join_all};
 use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use sqlx::postgres::{
@@ -91,7 +91,11 @@ impl Pool {
             ("tcp_keepalives_interval", interval),
             ("tcp_keepalives_count", count),
         ]);
-        let idle = managed::Pool::builder(Manager(options)).max_size(CONNECTIONS).build();
+        // The connection that was used last is the one that most probably still works.
+        let idle = managed::Pool::builder(Manager(options))
+            .max_size(CONNECTIONS)
+            .queue_mode(QueueMode::Lifo)
+            .build();
         let idle = idle.map_err(|error| sqlx::Error::Configuration(error.into()))?;
         Ok(Pool { idle, round_trips: Arc::default() })
     }

@@ -282,8 +282,8 @@ pub struct UsedSession {
 from_row!(UsedSession { account_id, generation, place_known_until });
 
 /// Records a refresh in one statement, if the session is live, the token its newest one and the
-/// account active: of concurrent requests that spend a token, exactly one gets the session. `None`
-/// says nothing of the reason.
+/// account active: of concurrent requests that spend a token, exactly one gets the session. `None`:
+/// refused, for whatever reason.
 pub async fn use_token(tx: &mut Tx, used: TokenUse) -> Result<Option<UsedSession>> {
     let row = on!(tx, db => sqlx::query_as(
         concat!(

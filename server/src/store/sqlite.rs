@@ -67,7 +67,7 @@ impl Pool {
         size: usize,
         commands: &Commands,
     ) -> sqlx::Result<Self> {
-        // The connection that was used last has the pages and statements of the moment.
+        // The connection that was used last has warm caches.
         let idle = managed::Pool::builder(Manager(options))
             .max_size(size)
             .queue_mode(QueueMode::Lifo)
@@ -85,7 +85,8 @@ impl Pool {
                 PoolError::Closed => sqlx::Error::PoolClosed,
                 _ => sqlx::Error::PoolTimedOut,
             })?;
-        Ok(Lease { object: Some(object), commands: self.commands.clone(), is_answered: true })
+        let commands = self.commands.clone();
+        Ok(Lease { object: Some(object), commands, is_answered: true, is_limited: true })
     }
 
     /// A connection that does not belong to the pool.
@@ -122,9 +123,17 @@ pub struct Lease {
     object: Option<Object<Manager>>,
     commands: Commands,
     is_answered: bool,
+    /// Whether statements have a time limit.
+    is_limited: bool,
 }
 
 impl Lease {
+    /// For the writer: if it gave up, it would not know what was stored. Its callers have a limit.
+    pub(super) fn without_limit(mut self) -> Self {
+        self.is_limited = false;
+        self
+    }
+
     /// Closes the connection instead of returning it.
     pub(super) async fn close(mut self) {
         if let Some(object) = self.object.take() {
@@ -135,8 +144,12 @@ impl Lease {
 
     /// Runs a statement to its end.
     async fn run<'q>(&mut self, query: impl Execute<'q, Sqlite> + 'q) -> sqlx::Result<Vec<Step>> {
-        let connection = self.connection()?;
-        let outcome = within_disk_limit(connection.fetch_many(query).try_collect()).await;
+        let is_limited = self.is_limited;
+        let running = self.connection()?.fetch_many(query).try_collect();
+        let outcome = match is_limited {
+            true => within_disk_limit(running).await,
+            false => running.await,
+        };
         self.is_answered = !matches!(&outcome, Err(error) if is_no_answer(error));
         outcome
     }
