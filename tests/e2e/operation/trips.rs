@@ -53,7 +53,7 @@ impl Counted {
                 config.database_url = Some(Secret::new(url));
             }
             let rotating = config.dialect("simplejwt_rotating");
-            // Else a refresh has to wait for the end of the access token.
+            // Otherwise a refresh is accepted only shortly before the access token expires.
             rotating.early_refresh_seconds = Some(rotating.access_seconds);
         });
         Counted { server: server.await, proxy, found: Vec::new() }

@@ -259,7 +259,7 @@ pub async fn use_refresh_token(tx: &mut Tx, used: TokenUse) -> Result<RefreshedS
     try_refresh_token(tx, used).await?.ok_or_else(|| TokenFault::Spent.into())
 }
 
-/// The same as the first and only statement of a refresh; `None` says nothing of the reason.
+/// The same as the first and only statement of a refresh; `None`: refused, for whatever reason.
 pub async fn try_refresh_token(tx: &mut Tx, used: TokenUse) -> Result<Option<RefreshedSession>> {
     let session = used.id;
     let found = sessions::use_token(tx, used).await?;

@@ -283,7 +283,7 @@ impl Auth {
         }
     }
 
-    /// Refreshes in one statement; `None` says nothing of the reason.
+    /// Refreshes in one statement; `None`: refused, for whatever reason.
     pub(in crate::auth) async fn refresh_at_once(
         &self,
         policy: &Policy,
@@ -292,8 +292,9 @@ impl Auth {
         let repeat = match policy.rotating {
             false => Repeat::Harmless,
             true => {
-                // Sent twice, it would look like a copied token. So it is not sent over a connection
-                // that may have died unnoticed: the read finds that out.
+                // Sent twice, it would look like a copied token, so it is not repeated after a lost
+                // connection. The read finds out whether the connections still work, so that this
+                // seldom matters.
                 let mut tx = self.store.read().await?;
                 let session = sessions::session(&mut tx, used.id).await?;
                 if session.is_none_or(|session| !session.is_live(used.at)) {

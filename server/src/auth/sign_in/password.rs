@@ -165,7 +165,7 @@ impl Auth {
         let Some(found) = found else { return Err(Error::InvalidCredentials) };
         let until = known_until(now + policy.refresh_seconds, now);
         let is_stored = is_recorded(found.known_until, until);
-        // Where the owner is known, there is nothing to look up later.
+        // A sign-in from a known network needs no notice.
         let noticed = match is_at_known_place(Some(&found), now) {
             true => None,
             false => self.noticed_network(policy, request.from),
