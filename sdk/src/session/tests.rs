@@ -11,6 +11,7 @@ use super::session_core::SessionCore;
 use super::status::StatusChange;
 use super::stored_session::{NewSession, Session};
 use crate::dialects::{Credential, Scheme, Tokens};
+use crate::error::ErrorKind;
 use crate::{Client, Clock, Dialect, Phase, Profile, SignOutReason, Storage, Vault, VaultKey};
 
 /// A disk whose lock another process holds.
@@ -140,10 +141,11 @@ async fn write_retry_is_scheduled_only_once() {
 }
 
 /// The result of a renewal for this purpose that begins during a renewal for another one, which
-/// succeeds. Meanwhile `next` becomes the session in memory.
+/// ends like this. Meanwhile `next` becomes the session in memory.
 async fn renewal_during(
     running: RenewalPurpose,
     purpose: RenewalPurpose,
+    end: crate::Result<()>,
     next: Session,
 ) -> crate::Result<()> {
     let core = core(&Vault::memory());
@@ -152,8 +154,8 @@ async fn renewal_during(
         core.publish(&SessionState::SignedIn(kept), StatusChange::Refreshed);
     };
     show(*session("ours"));
-    let (end, ended) = tokio::sync::oneshot::channel();
-    core.renewing.join(running, || async move { ended.await.map_err(|_| unreachable!()) });
+    let (go_on, may_go_on) = tokio::sync::oneshot::channel();
+    core.renewing.join(running, || async move { may_go_on.await.expect("the test goes on") });
     let renewing = tokio::spawn({
         let core = Arc::clone(&core);
         async move { core.renew_for(&purpose).await }
@@ -161,7 +163,7 @@ async fn renewal_during(
     // It has joined the other renewal.
     tokio::task::yield_now().await;
     show(next);
-    end.send(()).expect("the other renewal waits");
+    go_on.send(end).expect("the other renewal waits");
     renewing.await.expect("no panic")
 }
 
@@ -172,15 +174,27 @@ async fn renewal_counts_only_for_its_purpose() {
     for running in [RenewalPurpose::Verify, RenewalPurpose::Save, RenewalPurpose::UsableToken] {
         for purpose in [refused(), RenewalPurpose::ForceRenewal] {
             let same = *session("ours");
-            let outcome = renewal_during(running.clone(), purpose.clone(), same).await;
+            let outcome = renewal_during(running.clone(), purpose.clone(), Ok(()), same).await;
             outcome.expect_err(&format!("{purpose:?} during {running:?}"));
             let credential = Credential { scheme: Scheme::Bearer, token: "another".into() };
             let renewed = Session { credential, ..*session("ours") };
-            let outcome = renewal_during(running.clone(), purpose.clone(), renewed).await;
+            let outcome = renewal_during(running.clone(), purpose.clone(), Ok(()), renewed).await;
             outcome.unwrap_or_else(|_| panic!("{purpose:?} after {running:?} is met"));
         }
     }
-    renewal_during(refused(), refused(), *session("ours")).await.expect("the same purpose");
+    renewal_during(refused(), refused(), Ok(()), *session("ours")).await.expect("the same purpose");
+}
+
+/// The vault is empty, so a renewal of its own is another error.
+#[tokio::test]
+async fn renewal_is_not_repeated_at_once_if_the_server_is_away() {
+    let purpose = || RenewalPurpose::ReplaceRefused("access".into());
+    for (kind, is_final) in [(ErrorKind::Network, true), (ErrorKind::Cancelled, false)] {
+        let end = Err(crate::Error::new(kind.clone()));
+        let next = *session("ours");
+        let outcome = renewal_during(RenewalPurpose::Verify, purpose(), end, next).await;
+        assert_eq!(*outcome.expect_err("an error").kind() == kind, is_final, "{kind:?}");
+    }
 }
 
 #[tokio::test]
