@@ -84,11 +84,11 @@ impl Announcements {
     async fn version(&mut self) -> Option<i64> {
         let Store::Sqlite { readers, .. } = &self.store else { return None };
         if self.watching.is_none() {
-            self.watching = readers.separate().await.ok();
+            self.watching = readers.separate().await.inspect_err(note_failure).ok();
             self.read = None;
         }
         let version = sqlx::query_scalar("pragma data_version").fetch_one(self.watching.as_mut()?);
-        let version = version.await.ok();
+        let version = version.await.inspect_err(note_failure).ok();
         if version.is_none() {
             self.watching = None;
         }
@@ -137,6 +137,11 @@ impl Drop for Announcements {
             connecting.abort();
         }
     }
+}
+
+/// Without a version the caller reads everything, so a failure only costs time.
+fn note_failure(error: &sqlx::Error) {
+    tracing::debug!(%error, "the version of the database could not be read");
 }
 
 /// Without a listener the caller polls, so a failure only delays the news.

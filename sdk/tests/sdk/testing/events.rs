@@ -84,7 +84,7 @@ async fn events_of_ended_sessions_say_why() {
     client.end_session(&other.id, None).await.expect("ended");
     phone.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
     client.end_other_sessions(None).await.expect("ended");
-    client.end_other_sessions(None).await.expect("there is none, which is no event");
+    client.end_other_sessions(None).await.expect("no other session, so no event");
     let elsewhere = Some("signed_out_elsewhere");
     let found = events(&client).await;
     let expected = [
