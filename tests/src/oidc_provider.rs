@@ -19,6 +19,8 @@ use crate::http::{Answer, Client};
 
 /// Longer than a busy machine takes to start Node.js.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Node.js may hang while it starts.
+const STARTS: usize = 2;
 const READY: &str = "ready ";
 const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/oidc-provider");
 /// More than a sign-in takes.
@@ -34,9 +36,15 @@ pub struct OidcProvider {
 
 impl OidcProvider {
     pub async fn start(config: &Value) -> Self {
-        let mut process = spawn(config);
-        let issuer = issuer(process.stdout.take().expect("stdout is a pipe")).await;
-        OidcProvider { client: Client::new(issuer.clone()), issuer, _process: process }
+        for _ in 0..STARTS {
+            let mut process = spawn(config);
+            let stdout = process.stdout.take().expect("stdout is a pipe");
+            if let Ok(issuer) = timeout(PATIENCE, issuer(stdout)).await {
+                let client = Client::new(issuer.clone());
+                return OidcProvider { client, issuer, _process: process };
+            }
+        }
+        panic!("the OpenID provider does not start in {PATIENCE:?}, {STARTS} times");
     }
 
     /// Its discovery document.
@@ -127,8 +135,7 @@ fn spawn(config: &Value) -> Child {
 /// The address that it prints in its only line.
 async fn issuer(stdout: ChildStdout) -> String {
     let mut lines = BufReader::new(stdout).lines();
-    let line = timeout(PATIENCE, lines.next_line()).await.expect("the OpenID provider starts");
-    let line = line.expect("readable output");
+    let line = lines.next_line().await.expect("readable output");
     let line = line.unwrap_or_else(|| {
         panic!("the OpenID provider ended (see above); after an update run `npm ci` in {DIRECTORY}")
     });
