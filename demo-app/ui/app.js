@@ -41,9 +41,10 @@ async function demoChanged(demo) {
   put('demo', demo);
   put('vault', demo.vault?.state ?? null);
   if (before && !isOther(before, demo)) return;
+  put('identifier', null); // it belongs to the session of the former API or server
   if (demo.server.kind === 'none') {
     for (const topic of ['wire', 'timeline', 'inbox', 'operations']) put(topic, []);
-    for (const topic of ['profile', 'identifier', 'chosen', 'link']) put(topic, null);
+    for (const topic of ['profile', 'chosen', 'link']) put(topic, null);
     return;
   }
   const operations = await propusk.operations().catch(() => []);

@@ -6,4 +6,5 @@ mod links;
 mod look;
 mod page;
 mod rounds;
+mod servers;
 mod troubles;

@@ -12,7 +12,7 @@ use crate::page::Page;
 
 pub const EMAIL: &str = "anna@example.org";
 pub const PASSWORD: &str = "a quiet harbour at noon";
-const BORIS: &str = "boris@example.org";
+pub const BORIS: &str = "boris@example.org";
 const SECOND: &str = "a louder harbour at dusk";
 const THIRD: &str = "an empty harbour at night";
 
