@@ -7,7 +7,7 @@ import { reload, startInbox } from './inbox.js';
 import { kept } from './memory.js';
 import { startOperationList } from './operation-list.js';
 import { startOperationPanel } from './operation-panel.js';
-import { forgetSuccess, showError, showSuccess } from './result.js';
+import { forgetSuccess, openError, openResult, showSuccess } from './result.js';
 import { startSessionCard } from './session-card.js';
 import { startStart } from './start.js';
 import { get, isSignedIn, put, watch } from './state.js';
@@ -74,8 +74,9 @@ function showLink() {
   const result = get('link');
   if (!result || !byId('result')) return;
   put('link', null);
-  if (result.error) showError(result.error);
-  else showSuccess([`done.link.${result.outcome}`, { provider: result.identity?.provider ?? '' }], result.identity);
+  if (result.error) return openError(result.error);
+  openResult();
+  showSuccess([`done.link.${result.outcome}`, { provider: result.identity?.provider ?? '' }], result.identity);
 }
 
 // A later entry with the same id replaces the earlier one.

@@ -4,7 +4,7 @@ import { button, byId, el, redraw } from './dom.js';
 import { dateAndTime } from './moments.js';
 import { choose } from './operation-panel.js';
 import { emptyPanel, panelHead } from './panel.js';
-import { showError } from './result.js';
+import { openError } from './result.js';
 import { get, put, watch } from './state.js';
 import { countAt, select, selectedTab } from './tabs.js';
 
@@ -55,7 +55,7 @@ function mail(letter) {
 
 function linkButtons({ url, kind }, id) {
   const name = taking[kind];
-  const open = button('secondary compact', 'inbox.open', `inbox-open-${id}`, () => openLink(url).catch(showError));
+  const open = button('secondary compact', 'inbox.open', `inbox-open-${id}`, () => openLink(url).catch(openError));
   if (!get('operations').includes(name)) return [open];
   const give = button('primary compact', 'inbox.give', `inbox-give-${id}`, () => {
     select('actions');

@@ -3,6 +3,7 @@ import { data } from './data.js';
 import { byId, el } from './dom.js';
 import { explained, known } from './errors.js';
 import { icon } from './icons.js';
+import { select } from './tabs.js';
 
 const icons = { good: 'good', calm: 'calm', bad: 'bad' };
 
@@ -19,6 +20,18 @@ export function showSuccess(title, value, extra = []) {
 export function showError(error, lines = []) {
   const { tone, title, lines: why } = explained(error);
   show({ outcome: 'error', kind: known(error).kind }, outcome(tone, title, [...why, ...lines]), data(known(error)));
+}
+
+// Shows the place of results, which a narrow window may hide: for what was not begun there.
+export function openResult() {
+  byId('panel-actions').dataset.open = 'true';
+  select('actions');
+}
+
+// An error of something that was not begun at the place of results.
+export function openError(error) {
+  openResult();
+  showError(error);
 }
 
 // A success is out of date when the session has ended without an operation of this page.

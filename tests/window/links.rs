@@ -75,6 +75,10 @@ async fn link_starts_an_app_that_has_ended() {
     page.has_phase("signed_in").await;
     // The page says so, though it may not have listened yet.
     page.has_result("done.link.signed_in").await;
+    // A narrow window shows it too, instead of the list of operations.
+    page.resize(360, 740).await;
+    page.wait_until("document.querySelector('#result').getClientRects().length > 0").await;
+    page.resize(1180, 800).await;
     page.succeed("sign_out", &[]).await;
     page.has_phase("signed_out").await;
 

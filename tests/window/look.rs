@@ -67,9 +67,7 @@ async fn look(page: &Page, name: &str) {
 }
 
 async fn show(page: &Page, (width, height, theme, language): (u32, u32, &str, &str)) {
-    page.call("window/rect", &json!({ "width": width, "height": height })).await;
-    // The frame of the window counts too.
-    page.wait_until(&format!("Math.abs(innerWidth - {width}) < 60")).await;
+    page.resize(width, height).await;
     choose(page, "theme", theme).await;
     choose(page, "language", language).await;
     let painted = "requestAnimationFrame(() => requestAnimationFrame(() => arguments[0]()))";

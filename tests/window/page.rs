@@ -54,6 +54,13 @@ impl Page {
         desktop.close(self.window).await;
     }
 
+    /// Gives the window a size.
+    pub async fn resize(&self, width: u32, height: u32) {
+        self.call("window/rect", &serde_json::json!({ "width": width, "height": height })).await;
+        // The frame of the window counts too.
+        self.wait_until(&format!("Math.abs(innerWidth - {width}) < 60")).await;
+    }
+
     /// Presses the control with this name.
     pub async fn press(&self, name: &str) {
         self.wait_until(&format!("document.querySelector('{}')", named(name))).await;
