@@ -11,7 +11,10 @@ export function identitiesPanel() {
   const password = passwordField('identities');
   const show = el('button', { type: 'submit', class: 'primary', text: 'submit.identities', test: 'submit' });
   const link = (provider, way) => propusk.linkWithProvider(provider, way, password.value());
-  const linking = providerList(link, 'link-', () => load(list, password, false));
+  const linking = providerList(link, 'link-', () => {
+    password.forget();
+    load(list, password, false);
+  });
   const sent = (event) => {
     event.preventDefault();
     whileBusy(show, () => load(list, password, true));
@@ -42,6 +45,7 @@ async function remove({ provider, subject }, list, password) {
   clearResult();
   try {
     await propusk.unlink({ provider, subject, currentPassword: password.value() });
+    password.forget();
     await load(list, password, false);
     showSuccess(['done.unlink', { provider }]);
   } catch (error) {

@@ -115,7 +115,7 @@ async function run(name, operation, element, values, pressed) {
       const result = await operation.run(values);
       const next = operation.next?.(result, values);
       showSuccess(operation.said?.(result) ?? [`done.${name}`], result, next ? [nextButton(next)] : []);
-      forgetPasswords(element);
+      forgetSecrets(element);
     } catch (error) {
       showProblems(element, fieldProblems(error));
       showError(error);
@@ -129,7 +129,7 @@ function nextButton({ name, values }) {
   return el('p', { class: 'next' }, button('secondary compact', `next.${name}`, `next-${name}`, () => choose(name, values)));
 }
 
-// What was a password stays in the page no longer than needed.
-function forgetPasswords(form) {
-  for (const input of form.querySelectorAll('.with-button input')) input.value = '';
+// A password or an adopted token stays in the page no longer than needed.
+function forgetSecrets(form) {
+  for (const control of form.querySelectorAll('.with-button input, textarea')) control.value = '';
 }

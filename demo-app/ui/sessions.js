@@ -42,6 +42,7 @@ function row(session, list, password) {
 async function endOne(session, list, password) {
   try {
     await propusk.endSession(session.id, password.value());
+    password.forget();
     await load(list, password);
     showSuccess(['done.end_session']);
   } catch (error) {
@@ -52,6 +53,7 @@ async function endOne(session, list, password) {
 async function endOthers(list, password) {
   try {
     await propusk.endOtherSessions(password.value());
+    password.forget();
     await load(list, password);
     showSuccess(['done.end_other_sessions']);
   } catch (error) {

@@ -339,8 +339,11 @@ async fn end_sessions(page: &Page, api: &Api) {
     page.click("[data-test^=session-end-]").await;
     page.has_result("done.end_session").await;
     has_rows(page, "session-row-", 2).await;
+    let password = "[data-test=field-sessions-current_password]";
+    page.fill(password, PASSWORD).await;
     page.press("sessions-end_others").await;
     page.has_result("done.end_other_sessions").await;
+    page.wait_until(&format!("!document.querySelector('{password}').value")).await;
     has_rows(page, "session-row-", 1).await;
     page.has_phase("signed_in").await;
 }
@@ -444,6 +447,10 @@ async fn adoption(page: &Page, api: &Api, password: &str) {
     let fields: Vec<(&str, String)> = fields.collect();
     let entries: Vec<(&str, &str)> = fields.iter().map(|(name, text)| (*name, &**text)).collect();
     page.succeed("adopt", &entries).await;
+    let controls = "[...document.querySelectorAll('input, textarea')].map(({ value }) => value)";
+    let kept = page.evaluate(&format!("{controls}.join(' ')")).await;
+    let kept = kept.as_str().expect("text");
+    assert!(fields.iter().all(|(_, token)| !kept.contains(&**token)), "tokens stay in the page");
     page.has_phase("signed_in").await;
     page.succeed("refresh", &[]).await;
 }
