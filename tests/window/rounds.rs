@@ -490,6 +490,15 @@ async fn delete_account(page: &Page, api: &Api, password: &str) {
 async fn start_over(desktop: &Desktop, page: &Page, api: &Api) {
     let folders = ["server", "vaults"].map(|name| desktop.data().join(name));
     assert!(folders.iter().all(|folder| folder.is_dir()));
+    // Troubles end with it. Without a network, no request loses its answer.
+    page.press("tab-trouble").await;
+    for trouble in ["network", "lose_next_answer"] {
+        page.press(&format!("trouble-{trouble}")).await;
+        page.wait_until(&format!(
+            "document.querySelector('[data-test=trouble-{trouble}-card]').dataset.on === 'true'"
+        ))
+        .await;
+    }
     page.press("server").await;
     page.press("start_over").await;
     page.confirm().await;
@@ -498,6 +507,9 @@ async fn start_over(desktop: &Desktop, page: &Page, api: &Api) {
     )
     .await;
     assert!(folders.iter().all(|folder| !folder.exists()));
+    let state = page.invoke("demo_state").await;
+    let trouble = &state["trouble"];
+    assert_eq!((&trouble["offline"], &trouble["loseNextAnswer"]), (&false.into(), &false.into()));
     page.press("start-embedded").await;
     page.choose_dialect(api.dialect).await;
     page.has_phase("signed_out").await;

@@ -156,21 +156,27 @@ impl Demo {
             }
         }
         self.stop(&mut running).await;
-        self.records.wire.faults().set_offline(false);
+        self.records.wire.faults().reset();
         self.clock.set_offset(0);
         self.clock.pass(-self.clock.passed());
         self.key_store_locked.store(false, Ordering::SeqCst);
         self.records.wire.clear();
         *self.settings() = Settings::default();
-        self.save()?;
+        let outcome = self.save().and_then(|()| self.delete_folders());
+        if outcome.is_ok() {
+            self.records.timeline.add(Kind::Server, "started over", json!({}));
+        }
+        drop(running);
+        self.changed().await;
+        outcome
+    }
+
+    fn delete_folders(&self) -> Result<()> {
         for folder in [self.server_folder(), self.vault_folder()] {
             remove(&folder).map_err(|error| {
                 DemoError::new(format!("{} cannot be deleted: {error}", folder.display()))
             })?;
         }
-        self.records.timeline.add(Kind::Server, "started over", json!({}));
-        drop(running);
-        self.changed().await;
         Ok(())
     }
 

@@ -36,6 +36,12 @@ impl Faults {
         self.0.loses_next_answer.store(true, Ordering::SeqCst);
     }
 
+    /// Ends every trouble.
+    pub fn reset(&self) {
+        self.set_offline(false);
+        self.0.loses_next_answer.store(false, Ordering::SeqCst);
+    }
+
     /// Whether an answer will be lost.
     pub fn will_lose_an_answer(&self) -> bool {
         self.0.loses_next_answer.load(Ordering::SeqCst)
