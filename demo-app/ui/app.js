@@ -47,11 +47,18 @@ async function demoChanged(demo) {
     for (const topic of ['profile', 'chosen', 'link']) put(topic, null);
     return;
   }
-  const operations = await propusk.operations().catch(() => []);
+  const operations = offered(await propusk.operations().catch(() => []), demo);
   await statusChanged(await propusk.status().catch(() => ({ phase: 'unknown' })));
   if (isOther(get('demo'), demo)) return; // the later change asks again
   put('operations', operations);
   reload();
+}
+
+// With a provider's token, an app signs in at djoser_token as an OAuth client, and the demo is one only of
+// the server in it.
+function offered(operations, { server, dialect }) {
+  const isClient = dialect !== 'djoser_token' || server.kind === 'embedded';
+  return operations.filter((name) => isClient || name !== 'provider_token_sign_in');
 }
 
 function isOther(one, other) {
