@@ -4,7 +4,8 @@ import { confirmed, openDialog } from './dialogs.js';
 import { button, byId, el, redraw, whileBusy } from './dom.js';
 import { icon, pass } from './icons.js';
 import { keep } from './memory.js';
-import { showError } from './result.js';
+import { openError } from './result.js';
+import { offerAnother, showStartError } from './start.js';
 import { get, watch } from './state.js';
 import { chooseTheme, theme, themes } from './theme.js';
 import { chooseLanguage, has, language, languageCodes, nameOf } from './words.js';
@@ -55,18 +56,31 @@ function themeSwitch() {
   return el('select', { id: 'theme', test: 'theme', label: 'theme', on: { change } }, ...options.map((option) => { option.selected = option.value === theme(); return option; }));
 }
 
-// The server: where it is, its description, and the way back to the first start.
+function showProblem(error) {
+  if (byId('desk').hidden) showStartError(error);
+  else openError(error);
+}
+
+// The server: where it is, its description, another one, and the way back to the first start.
 function showServer() {
   const { server, vault } = get('demo');
   const lines = [['server.address', server.url], ['server.gateway', server.gateway], ['server.vault', vault?.path]].filter(([, value]) => value);
   const facts = el('dl', { class: 'stack' }, ...lines.map(([key, value]) => el('div', {}, el('dt', { class: 'soft small', text: key }), el('dd', {}, el('code', {}, value)))));
-  const docs = button('secondary', 'server.docs', 'server-docs', () => openLink(server.page).catch(showError));
+  const other = button('secondary', 'server.other', 'server-other', () => {
+    dialog.close();
+    offerAnother();
+  });
+  const docs = button('secondary', 'server.docs', 'server-docs', () => {
+    dialog.close(); // an error is shown below it
+    openLink(server.page).catch(showProblem);
+  });
   const over = button('danger', 'start_over', 'start_over', async ({ currentTarget }) => {
     if (!(await confirmed('start_over'))) return;
-    await whileBusy(currentTarget, () => startOver().catch(showError));
+    await whileBusy(currentTarget, () => startOver().catch(showStartError));
     dialog.close();
   });
-  const parts = [el('p', { class: 'soft', text: `server.${server.kind}.about` }), facts, el('div', { class: 'buttons' }, docs, over)];
+  const buttons = el('div', { class: 'buttons' }, other, server.page ? docs : null, over);
+  const parts = [el('p', { class: 'soft', text: `server.${server.kind}.about` }), facts, buttons];
   const dialog = openDialog('server-dialog', `server.${server.kind}`, parts);
 }
 
@@ -75,7 +89,7 @@ function showDialects() {
   const choices = dialects.map(({ name, title }) => {
     const about = has(`dialect.${name}.about`) ? el('span', { class: 'soft small', text: `dialect.${name}.about` }) : el('span', { class: 'soft small' }, title);
     const run = ({ currentTarget }) => whileBusy(currentTarget, async () => {
-      await chooseDialect(name).catch(showError);
+      await chooseDialect(name).catch(showProblem);
       dialog.close();
     });
     return el('button', { type: 'button', class: 'dialect', 'aria-pressed': String(name === chosen), test: `dialect-${name}`, on: { click: run } }, el('span', { class: 'top' }, titleOf(name, 'strong'), el('code', {}, name)), about);

@@ -1,6 +1,6 @@
 // The first start: a server in this app with one click, or the address of a running one.
 import { startEmbedded, useServer } from './backend.js';
-import { byId, el, whileBusy } from './dom.js';
+import { button, byId, el, whileBusy } from './dom.js';
 import { explained } from './errors.js';
 import { icon } from './icons.js';
 import { get, watch } from './state.js';
@@ -9,28 +9,56 @@ import { say } from './words.js';
 // How long the server of the last start may take until another one can be chosen.
 const patience = 4000;
 let waiting = null;
+// Whether the choice is shown though a server is chosen.
+let isOffered = false;
+let wasRunning = false;
 
 export function startStart() {
   byId('start').append(...content());
   watch(['demo'], () => {
-    const demo = get('demo');
-    if (!demo) return;
-    clearTimeout(waiting);
-    byId('choice-embedded').hidden = demo.canEmbed === false;
-    const isChosen = demo.server.kind !== 'none';
-    byId('desk').hidden = !isChosen || !demo.server.running;
-    byId('start').hidden = isChosen;
-    if (isChosen && !demo.server.running) waiting = setTimeout(chooseAnother, patience);
+    const { server } = get('demo') ?? {};
+    if (!server) return;
+    if (server.running && !wasRunning) isOffered = false;
+    wasRunning = server.running;
+    arrange();
   });
 }
 
-function chooseAnother() {
-  byId('start').hidden = false;
+// Offers another server; the chosen one with everything in it stays.
+export function offerAnother() {
+  offer(true);
+  problem(null);
+}
+
+// Says at the choice of a server why something failed.
+export function showStartError(error) {
+  const { title, lines } = explained(error);
+  problem(lines[0] ?? title);
+}
+
+function offer(isWanted) {
+  isOffered = isWanted;
+  arrange();
+}
+
+function arrange() {
+  clearTimeout(waiting);
+  const { canEmbed, server: { kind, running } } = get('demo');
+  const isChosen = kind !== 'none';
+  byId('choice-embedded').hidden = canEmbed === false;
+  byId('start-back').hidden = !isChosen || !running;
+  byId('desk').hidden = !isChosen || !running || isOffered;
+  byId('start').hidden = isChosen && !isOffered;
+  if (isChosen && !running && !isOffered) waiting = setTimeout(giveUp, patience);
+}
+
+function giveUp() {
+  offer(true);
   problem(['start.not_running']);
 }
 
 function content() {
-  return [el('h1', { text: 'start.title' }), el('p', { class: 'lead', text: 'start.lead' }), el('div', { class: 'choices' }, embedded(), outside()), el('div', { id: 'start-problem', class: 'mistake', role: 'alert', test: 'start-problem', hidden: true })];
+  return [button('quiet', 'start.back', 'start-back', () => offer(false), { id: 'start-back', hidden: true }), el('h1', { text: 'start.title' }), el('p', { class: 'lead', text: 'start.lead' }), el('div', { class: 'choices' }, embedded(), outside()), el('div', { id: 'start-problem', class: 'mistake', role: 'alert', test: 'start-problem', hidden: true })];
 }
 
 function embedded() {
@@ -47,16 +75,24 @@ function outside() {
     event.preventDefault();
     const url = address.value.trim();
     if (!url) return problem(['start.outside.missing'], address);
-    whileBusy(send, () => attempted(() => useServer(/^https?:\/\//.test(url) ? url : `https://${url}`), address));
+    whileBusy(send, () => attempted(() => useServer(withScheme(url)), address));
   };
   const entry = el('div', { class: 'field' }, el('label', { for: address.id, text: 'start.outside.address' }), el('p', { class: 'hint', id: 'field-server-hint', text: 'start.outside.hint' }), address);
   return el('section', { class: 'card choice' }, icon('globe', 40), el('h2', { text: 'start.outside' }), el('p', { text: 'start.outside.about' }), el('form', { novalidate: '', on: { submit: sent } }, entry, send));
+}
+
+// Without a scheme, a server on this machine has no certificate, and any other has one.
+function withScheme(address) {
+  if (/^[a-z][a-z\d+.-]*:\/\//i.test(address)) return address;
+  const isOnThisMachine = /^(localhost|127(\.\d+){3}|\[::1\])(:|\/|$)/i.test(address);
+  return `${isOnThisMachine ? 'http' : 'https'}://${address}`;
 }
 
 async function attempted(work, field) {
   problem(null);
   try {
     await work();
+    offer(false);
   } catch (error) {
     const { title, lines } = explained(error);
     problem(lines[0] ?? title, field);

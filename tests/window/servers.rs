@@ -1,12 +1,35 @@
 //! The choice of a server and of an API: what stays, and what belongs to the former one.
 
+use std::fs;
+
 use propusk_tests::desktop::Desktop;
+use propusk_tests::server::TestServer;
+use serde_json::Value;
 
 use crate::page::Page;
-use crate::rounds::{BORIS, EMAIL, PASSWORD};
+use crate::rounds::{BORIS, EMAIL, PASSWORD, register};
 
 /// Who the card says is signed in.
 const WHO: &str = "document.querySelector('[data-test=session-who]').innerText";
+
+/// Goes from the dialog of the server to the choice of another one.
+async fn offer_another(page: &Page) {
+    page.press("server").await;
+    page.press("server-other").await;
+    page.wait_until(
+        "!document.querySelector('#start').hidden && !document.querySelector('dialog')",
+    )
+    .await;
+}
+
+async fn is_in_use(page: &Page) {
+    page.wait_until("!document.querySelector('#desk').hidden").await;
+}
+
+/// The address of the server.
+async fn address(page: &Page) -> Value {
+    page.invoke("demo_state").await["server"]["url"].clone()
+}
 
 #[tokio::test]
 async fn card_names_the_user_of_the_chosen_api() {
@@ -29,4 +52,69 @@ async fn card_names_the_user_of_the_chosen_api() {
     page.has_phase("signed_in").await;
     let who = page.evaluate(WHO).await;
     assert!(!who.as_str().expect("text").contains(BORIS), "{who}");
+}
+
+#[tokio::test]
+async fn another_server_is_chosen_and_nothing_is_deleted() {
+    let (desktop, outside) = (Desktop::start().await, TestServer::start().await);
+    let page = Page::with_embedded_server(&desktop).await;
+    register(&page).await;
+    page.sign_in(EMAIL, PASSWORD).await;
+    offer_another(&page).await;
+    page.press("start-back").await;
+    is_in_use(&page).await;
+    offer_another(&page).await;
+    // Without a scheme: a server on this machine needs no certificate.
+    page.fill("[data-test=field-server]", &outside.address.to_string()).await;
+    page.press("start-outside").await;
+    is_in_use(&page).await;
+    page.has_phase("signed_out").await;
+    assert_eq!(address(&page).await, format!("http://{}", outside.address));
+    // It does not know the demo as an OAuth client, and it may be a Django server.
+    page.choose_dialect("djoser_token").await;
+    assert!(!page.operations().await.contains("provider_token_sign_in"));
+    page.press("server").await;
+    assert_eq!(page.count("server-docs").await, 0);
+    page.press("server-dialog-close").await;
+    offer_another(&page).await;
+    page.press("start-embedded").await;
+    is_in_use(&page).await;
+    page.choose_dialect("native").await;
+    page.has_phase("signed_in").await;
+}
+
+#[tokio::test]
+async fn server_in_the_app_keeps_its_address_and_the_session() {
+    let desktop = Desktop::start().await;
+    let page = Page::with_embedded_server(&desktop).await;
+    register(&page).await;
+    page.sign_in(EMAIL, PASSWORD).await;
+    let before = address(&page).await;
+    page.close(&desktop).await;
+    let page = Page::open(&desktop, &[]).await;
+    is_in_use(&page).await;
+    page.has_phase("signed_in").await;
+    assert_eq!(address(&page).await, before);
+    page.succeed("profile", &[]).await;
+}
+
+#[tokio::test]
+async fn failed_start_says_why_and_can_be_repeated() {
+    let desktop = Desktop::start().await;
+    let page = Page::with_embedded_server(&desktop).await;
+    page.close(&desktop).await;
+    let folder = desktop.data().join("server");
+    fs::remove_dir_all(&folder).expect("the server's folder");
+    fs::write(&folder, "in the way").expect("a file");
+    let page = Page::open(&desktop, &[]).await;
+    page.press("start-embedded").await;
+    page.wait_until(
+        "document.querySelector('[data-test=start-problem]').dataset.text === 'error.detail'",
+    )
+    .await;
+    let is_shown = page.evaluate("!document.querySelector('#start').hidden").await;
+    assert_eq!(is_shown, true, "the choice of a server");
+    fs::remove_file(&folder).expect("a file");
+    page.press("start-embedded").await;
+    is_in_use(&page).await;
 }

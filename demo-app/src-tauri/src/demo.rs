@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{fs, io};
 
-use propusk::Client;
+use propusk::{Client, Dialect};
 use serde_json::json;
 use tauri::AppHandle;
 use tauri_plugin_propusk::PropuskExt;
@@ -277,7 +277,7 @@ impl Demo {
         };
         let faults = self.records.wire.faults();
         DemoState {
-            server: server_state(&settings.server, &shown),
+            server: server_state(&settings.server, settings.dialect, &shown),
             can_embed: embedded::IS_AVAILABLE,
             dialect: dialects::name_of(settings.dialect),
             dialects: dialects::choices(),
@@ -408,13 +408,14 @@ fn key_of(chosen: &ChosenServer, url: &str) -> String {
     }
 }
 
-fn server_state(chosen: &ChosenServer, shown: &Shown) -> ServerState {
+fn server_state(chosen: &ChosenServer, dialect: Dialect, shown: &Shown) -> ServerState {
     let running = shown.gateway.is_some();
     let gateway = shown.gateway.clone();
     match chosen {
         ChosenServer::None => ServerState { kind: "none", url: None, gateway, running, page: None },
         ChosenServer::Outside(url) => {
-            let page = Some(format!("{url}/docs"));
+            // Another API may be that of a Django server, which has no such page.
+            let page = (dialect == Dialect::Native).then(|| format!("{url}/docs"));
             ServerState { kind: "outside", url: Some(url.clone()), gateway, running, page }
         }
         ChosenServer::Embedded => {

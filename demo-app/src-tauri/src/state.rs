@@ -29,7 +29,7 @@ pub struct ServerState {
     /// The address that the SDK knows.
     pub gateway: Option<String>,
     pub running: bool,
-    /// A page about the server's APIs.
+    /// A page about the server's APIs, if it is known to be a Propusk server.
     pub page: Option<String>,
 }
 
