@@ -176,7 +176,7 @@ async fn round(dialect: &str) {
     let offered = page.operations().await;
     assert_eq!(offered, names(EVERY.iter().chain(api.offers)), "{dialect}");
 
-    sign_up(&page, api).await;
+    sign_up(&desktop, &page, api).await;
     signed_in(&desktop, &page, api).await;
     providers(&desktop, &page, api).await;
     let password = password_reset(&page, api).await;
@@ -252,10 +252,12 @@ fn in_snake_case(name: &str) -> String {
     text
 }
 
-async fn sign_up(page: &Page, api: &Api) {
+async fn sign_up(desktop: &Desktop, page: &Page, api: &Api) {
     page.succeed("register", api.registration).await;
     if api.is_activated {
         page.succeed("resend_activation", &[("email", EMAIL)]).await;
+        link_of_no_mail(page).await;
+        open_newest_link(desktop, page, 1).await;
         page.give_newest_link(1).await;
         assert_eq!(page.send(&[]).await, "ok", "{}: the activation", api.dialect);
     } else if api.offers.contains(&"activate") {
@@ -265,6 +267,28 @@ async fn sign_up(page: &Page, api: &Api) {
     page.fail("sign_in", &[("identifier", api.identifier), ("password", "wrong")], "rejected")
         .await;
     page.sign_in(api.identifier, PASSWORD).await;
+}
+
+/// A link that cannot be used is refused, and the timeline says so.
+async fn link_of_no_mail(page: &Page) {
+    page.fail("activate", &[("link", "https://id.example.org")], "usage").await;
+    let timeline = page.invoke("timeline").await;
+    let mut events = timeline.as_array().expect("a list").iter().map(|event| &event["data"]);
+    assert!(events.any(|data| data["command"] == "activate" && data["ok"] == false));
+}
+
+/// Opens the link of the newest mail in the browser, which leads to a page of the server.
+async fn open_newest_link(desktop: &Desktop, page: &Page, known: usize) {
+    page.press("tab-inbox").await;
+    page.wait_until(&format!(
+        "document.querySelectorAll('[data-test=inbox-mail]').length > {known}"
+    ))
+    .await;
+    page.click("[data-test=inbox-mail] [data-test^=inbox-open-]").await;
+    let state = page.invoke("demo_state").await;
+    let server = state["server"]["url"].as_str().expect("an address");
+    let opened = desktop.opened().await;
+    assert!(opened.starts_with(server), "another address is opened");
 }
 
 /// Accounts of this API are active at once. One that was registered through another API may not be.

@@ -105,8 +105,10 @@ async fn register<R: Runtime>(app: AppHandle<R>, account: NewAccount) -> Answer<
 
 #[command]
 async fn activate<R: Runtime>(app: AppHandle<R>, link: Secret) -> Answer<()> {
-    let link = mailed_link(&link)?;
-    run(&app, "activate", async |sdk| sdk.activate(&link).await).await
+    match mailed_link(&link) {
+        Ok(link) => run(&app, "activate", async |sdk| sdk.activate(&link).await).await,
+        Err(error) => reported(&app, "activate", Err(error)),
+    }
 }
 
 #[command]
@@ -194,8 +196,13 @@ async fn confirm_reset<R: Runtime>(
     link: Secret,
     new_password: Secret,
 ) -> Answer<()> {
-    let link = mailed_link(&link)?;
-    run(&app, "confirm_reset", async |sdk| sdk.confirm_reset(&link, new_password).await).await
+    match mailed_link(&link) {
+        Ok(link) => {
+            run(&app, "confirm_reset", async |sdk| sdk.confirm_reset(&link, new_password).await)
+                .await
+        }
+        Err(error) => reported(&app, "confirm_reset", Err(error)),
+    }
 }
 
 #[command]
