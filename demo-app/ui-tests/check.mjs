@@ -1,12 +1,13 @@
 // Checks the page without a browser: the same keys and parameters in every language, no text
-// outside of the texts, every key that is used exists, and enough contrast in both themes; and the
-// JavaScript of the plugin.
+// outside of the texts, every key that is used exists, enough contrast in both themes, and
+// only the permissions and sources that it needs; and the JavaScript of the plugin.
 // Run: node demo-app/ui-tests/check.mjs
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { problemsOfPlugin } from './plugin.mjs';
 
 const ui = fileURLToPath(new URL('../ui/', import.meta.url));
+const app = fileURLToPath(new URL('../src-tauri/', import.meta.url));
 const problems = [];
 const read = (name) => readFileSync(ui + name, 'utf8');
 const modules = readdirSync(ui).filter((name) => name.endsWith('.js'));
@@ -22,6 +23,8 @@ modules.forEach(checkModule);
 checkUse();
 checkPage();
 checkColours();
+checkPermissions();
+checkContentSecurity();
 problems.push(...await problemsOfPlugin());
 for (const problem of problems) console.error(problem);
 if (problems.length === 0) console.log(`${Object.keys(languages.en).length} texts in ${Object.keys(languages).length} languages, ${modules.length} modules: no problems`);
@@ -103,6 +106,32 @@ function checkPage() {
   for (const [, key] of body.matchAll(/data-(?:text|label)="([^"]+)"/g)) if (!(key in languages.en)) problems.push(`index.html: no text "${key}"`);
   if (/\s(style|on\w+)=/.test(page) || /<style|<script(?![^>]*src=)/.test(page)) problems.push('index.html: something inline');
   if (/(src|href)="(https?:)?\/\//.test(page)) problems.push('index.html: something from elsewhere');
+}
+
+// The page may call what it calls, and nothing else.
+function checkPermissions() {
+  const capability = JSON.parse(readFileSync(`${app}capabilities/main.json`, 'utf8'));
+  const called = [...read('backend.js').matchAll(/\binvoke\('(\w+)'/g)].map(([, name]) => `allow-${name.replaceAll('_', '-')}`);
+  const needed = ['core:event:allow-listen', 'core:event:allow-unlisten', 'propusk:default', ...called];
+  const isExact = JSON.stringify([...capability.permissions].sort()) === JSON.stringify(needed.sort());
+  if (!isExact) problems.push(`main.json: other permissions than ${needed.join(', ')}`);
+  if (JSON.stringify(capability.windows) !== '["main"]' || 'remote' in capability) problems.push('main.json: for more than the window of the app');
+}
+
+// The page loads only its own files and talks only to the Rust side.
+function checkContentSecurity() {
+  const { withGlobalTauri, security } = JSON.parse(readFileSync(`${app}tauri.conf.json`, 'utf8')).app;
+  const own = ["'self'", "'none'", 'ipc:', 'http://ipc.localhost'];
+  const directives = new Map(security.csp.split(';').map((words) => words.trim().split(/\s+/)).map(([name, ...sources]) => [name, sources]));
+  for (const [name, sources] of directives) {
+    for (const source of sources) if (!own.includes(source)) problems.push(`tauri.conf.json: ${name} allows ${source}`);
+  }
+  for (const name of ['default-src', 'object-src', 'base-uri', 'form-action', 'frame-ancestors']) {
+    if (!directives.has(name)) problems.push(`tauri.conf.json: no ${name}`);
+  }
+  const options = ['capabilities', 'csp', 'freezePrototype'];
+  if (JSON.stringify(Object.keys(security).sort()) !== JSON.stringify(options)) problems.push('tauri.conf.json: other options of security');
+  if (JSON.stringify(security.capabilities) !== '["main"]' || !security.freezePrototype || withGlobalTauri) problems.push('tauri.conf.json: more reaches the page than needed');
 }
 
 // WCAG 2.2 AA: 4.5 for text, 3 for what is not text, such as the edge of a field.

@@ -6,9 +6,10 @@ import { form } from './forms.js';
 import * as propusk from './generated/propusk.js';
 import { icon } from './icons.js';
 import { clearResult, showError, showSuccess } from './result.js';
+import { get } from './state.js';
 import { text } from './words.js';
 
-const ways = ['deep_link', 'loopback'];
+const ways = () => (get('demo')?.isMobile ? ['deep_link'] : ['deep_link', 'loopback']);
 
 export function providersPanel() {
   return el('div', { class: 'stack' }, providerList((provider, way) => propusk.signInWithProvider(provider, way), ''), pasting());
@@ -51,7 +52,7 @@ async function load(list, begin, prefix) {
 }
 
 function row(provider, begin, prefix) {
-  const buttons = ways.map((way) => button('secondary compact', `way.${way}`, `${prefix}provider-${provider.name}-${way}`, () => begin(provider, way), { label: [`way.${way}.with`, { provider: provider.title }] }));
+  const buttons = ways().map((way) => button('secondary compact', `way.${way}`, `${prefix}provider-${provider.name}-${way}`, () => begin(provider, way), { label: [`way.${way}.with`, { provider: provider.title }] }));
   const mark = el('span', { class: 'mark', 'aria-hidden': 'true' }, provider.title.slice(0, 1));
   return el('li', { class: 'row' }, mark, el('div', {}, el('strong', {}, provider.title)), el('div', { class: 'buttons' }, ...buttons));
 }

@@ -16,14 +16,14 @@ const token = ['token', propusk.accessToken];
 const restart = ['status', propusk.status];
 
 // `isOn` reads the state of the Rust side, `actions` are buttons with what they do, `tries` what to
-// try afterwards.
+// try afterwards. A phone does not show those with `isOfDesktop`.
 const troubles = [
   { name: 'network', icon: 'offline', isOn: ({ offline }) => offline, actions: (on) => [[on ? 'off' : 'on', () => trouble.network(!on)]], tries: renew },
   { name: 'lose_next_answer', icon: 'lost', isOn: ({ loseNextAnswer }) => loseNextAnswer, actions: () => [['on', trouble.loseNextAnswer]], tries: renew },
   { name: 'expire_access_token', icon: 'clock', isOn: () => false, actions: () => [['on', trouble.expireAccessToken]], tries: token },
   { name: 'clock', icon: 'clock', isOn: ({ clockOffsetSeconds }) => Boolean(clockOffsetSeconds), actions: clockActions, tries: token },
   { name: 'key_store', icon: 'lock', isOn: ({ keyStoreLocked }) => keyStoreLocked, actions: (on) => [[on ? 'off' : 'on', () => trouble.keyStore(!on)]], tries: restart },
-  { name: 'second_process', icon: 'window', isOn: ({ secondProcess }) => secondProcess?.running, actions: (on) => [[on ? 'off' : 'on', () => trouble.secondProcess(!on)]], tries: token },
+  { name: 'second_process', icon: 'window', isOfDesktop: true, isOn: ({ secondProcess }) => secondProcess?.running, actions: (on) => [[on ? 'off' : 'on', () => trouble.secondProcess(!on)]], tries: token },
   { name: 'end_session', icon: 'bin', isOn: () => false, actions: () => [['on', trouble.endSession]], tries: renew },
 ];
 
@@ -55,7 +55,8 @@ function card({ name, icon: drawn }) {
 }
 
 // The buttons of a card follow the state of the Rust side. A button that has the focus keeps it.
-function mark({ name, isOn, actions, tries }, card) {
+function mark({ name, isOfDesktop, isOn, actions, tries }, card) {
+  card.hidden = Boolean(isOfDesktop && get('demo')?.isMobile);
   const state = get('demo')?.trouble ?? {};
   const on = Boolean(isOn(state));
   const shown = `${on}-${state.clockOffsetSeconds ?? 0}`;

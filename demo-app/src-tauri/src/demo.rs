@@ -279,6 +279,7 @@ impl Demo {
         DemoState {
             server: server_state(&settings.server, settings.dialect, &shown),
             can_embed: embedded::IS_AVAILABLE,
+            is_mobile: cfg!(mobile),
             dialect: dialects::name_of(settings.dialect),
             dialects: dialects::choices(),
             session: SessionState { now: self.server_time(), live: shown.session },

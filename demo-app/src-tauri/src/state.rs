@@ -13,6 +13,8 @@ pub struct DemoState {
     pub server: ServerState,
     /// Whether this app has a server of its own.
     pub can_embed: bool,
+    /// A phone has no loopback for the browser and no second process.
+    pub is_mobile: bool,
     pub dialect: &'static str,
     pub dialects: Vec<Choice>,
     pub session: SessionState,
