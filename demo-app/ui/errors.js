@@ -26,9 +26,14 @@ function details(error) {
     case 'signed_out': return [reason(error.signOutReason)];
     case 'retry_later': return [['error.retry_later.after', { in: () => fromNow(error.retryAfterSeconds ?? 0) }]];
     case 'storage': return error.vaultState ? [vault(error.vaultState)] : [];
-    case 'protocol': case 'usage': return [['error.detail', { detail: error.detail }]];
+    case 'protocol': case 'usage': return [wrongUse(error.code) ?? ['error.detail', { detail: error.detail }]];
     default: return [];
   }
+}
+
+// What users do wrong has a code and a text; the rest are mistakes of apps, and only for their developers.
+function wrongUse(code) {
+  return has(`usage.${code}`) ? [`usage.${code}`] : null;
 }
 
 function reaction(error) {

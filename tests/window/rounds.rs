@@ -272,6 +272,7 @@ async fn sign_up(desktop: &Desktop, page: &Page, api: &Api) {
 /// A link that cannot be used is refused, and the timeline says so.
 async fn link_of_no_mail(page: &Page) {
     page.fail("activate", &[("link", "https://id.example.org")], "usage").await;
+    page.wait_until("document.querySelector('#result [data-text=\"usage.mailed_link\"]')").await;
     let timeline = page.invoke("timeline").await;
     let mut events = timeline.as_array().expect("a list").iter().map(|event| &event["data"]);
     assert!(events.any(|data| data["command"] == "activate" && data["ok"] == false));

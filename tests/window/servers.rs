@@ -26,6 +26,14 @@ async fn is_in_use(page: &Page) {
     page.wait_until("!document.querySelector('#desk').hidden").await;
 }
 
+/// Waits until the choice of a server says this.
+async fn start_problem(page: &Page, text: &str) {
+    page.wait_until(&format!(
+        "document.querySelector('[data-test=start-problem]').dataset.text === '{text}'"
+    ))
+    .await;
+}
+
 /// The address of the server.
 async fn address(page: &Page) -> Value {
     page.invoke("demo_state").await["server"]["url"].clone()
@@ -64,6 +72,9 @@ async fn another_server_is_chosen_and_nothing_is_deleted() {
     page.press("start-back").await;
     is_in_use(&page).await;
     offer_another(&page).await;
+    page.fill("[data-test=field-server]", "http://id.example.org").await;
+    page.press("start-outside").await;
+    start_problem(&page, "usage.server_address").await;
     // Without a scheme: a server on this machine needs no certificate.
     page.fill("[data-test=field-server]", &outside.address.to_string()).await;
     page.press("start-outside").await;
@@ -108,10 +119,7 @@ async fn failed_start_says_why_and_can_be_repeated() {
     fs::write(&folder, "in the way").expect("a file");
     let page = Page::open(&desktop, &[]).await;
     page.press("start-embedded").await;
-    page.wait_until(
-        "document.querySelector('[data-test=start-problem]').dataset.text === 'error.detail'",
-    )
-    .await;
+    start_problem(&page, "error.detail").await;
     let is_shown = page.evaluate("!document.querySelector('#start').hidden").await;
     assert_eq!(is_shown, true, "the choice of a server");
     fs::remove_file(&folder).expect("a file");

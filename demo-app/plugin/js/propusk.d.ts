@@ -115,6 +115,8 @@ export interface PropuskError {
     | 'storage' | 'unsupported' | 'protocol' | 'usage';
   /** An English sentence. */
   detail: string;
+  /** With some of the kind `usage`: what the user did wrong. */
+  code?: 'mailed_link';
   rejection?: {
     code: string;
     /** An English sentence for the user. */

@@ -20,6 +20,9 @@ pub struct CommandError {
     pub kind: &'static str,
     /// An English sentence without secrets.
     pub detail: String,
+    /// What the user did wrong, with some errors of the kind `usage`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<&'static str>,
     /// Why the server refused, with `rejected`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rejection: Option<Box<CommandRejection>>,
@@ -63,6 +66,11 @@ impl CommandError {
         CommandError::new("usage", format!("invalid use: {problem}"))
     }
 
+    /// A mistake of the user, for which an app may have a text.
+    pub(crate) fn of_user(code: &'static str, problem: &str) -> Self {
+        CommandError { code: Some(code), ..CommandError::usage(problem) }
+    }
+
     pub(crate) fn cancelled(why: &str) -> Self {
         CommandError::new("cancelled", why.to_owned())
     }
@@ -71,6 +79,7 @@ impl CommandError {
         CommandError {
             kind,
             detail,
+            code: None,
             rejection: None,
             retry_after_seconds: None,
             sign_out_reason: None,

@@ -88,7 +88,7 @@ pub(crate) enum Way {
 /// Reads a mailed link.
 pub(crate) fn mailed_link(text: &Secret) -> Result<MailedLink, CommandError> {
     MailedLink::parse(text.expose())
-        .ok_or_else(|| CommandError::usage("this is not a link from a mail"))
+        .ok_or_else(|| CommandError::of_user("mailed_link", "this is not a link from a mail"))
 }
 
 #[cfg(test)]
@@ -108,9 +108,7 @@ mod tests {
     fn mailed_link_of_another_kind_is_refused() {
         let link = Secret::new("https://id.example.org/auth/activate/MQ/cd1b2f-00");
         assert_eq!(mailed_link(&link).expect("a link").uid, "MQ");
-        assert_eq!(
-            mailed_link(&Secret::new("https://id.example.org")).expect_err("none").kind,
-            "usage"
-        );
+        let error = mailed_link(&Secret::new("https://id.example.org")).expect_err("none");
+        assert_eq!((error.kind, error.code), ("usage", Some("mailed_link")));
     }
 }

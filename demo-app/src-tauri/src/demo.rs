@@ -110,7 +110,8 @@ impl Demo {
 
     /// Uses a server that runs elsewhere.
     pub async fn use_server(&self, address: &str) -> Result<()> {
-        let url = gateway::check_server(address).map_err(DemoError::new)?;
+        let wrong = |error| DemoError::of_user("server_address", error);
+        let url = gateway::check_server(address).map_err(wrong)?;
         self.choose(ChosenServer::Outside(url.as_str().trim_end_matches('/').to_owned())).await
     }
 

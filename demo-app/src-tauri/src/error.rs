@@ -9,13 +9,21 @@ use serde::Serialize;
 pub struct DemoError {
     kind: &'static str,
     detail: String,
+    /// What the user did wrong; the page has a text for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
 }
 
 pub type Result<T> = std::result::Result<T, DemoError>;
 
 impl DemoError {
     pub fn new(detail: impl fmt::Display) -> Self {
-        DemoError { kind: "usage", detail: detail.to_string() }
+        DemoError { kind: "usage", detail: detail.to_string(), code: None }
+    }
+
+    /// Of the user, for whom the page has a text.
+    pub fn of_user(code: &'static str, detail: impl fmt::Display) -> Self {
+        DemoError { code: Some(code), ..DemoError::new(detail) }
     }
 }
 

@@ -39,7 +39,8 @@ impl Demo {
     pub async fn end_session_on_server(&self) -> Result<()> {
         let client = self.client()?;
         let status = client.status().await?;
-        let Some(user) = status.user else { return Err(DemoError::new("no user is signed in")) };
+        let no_user = || DemoError::of_user("no_user", "no user is signed in");
+        let user = status.user.ok_or_else(no_user)?;
         let running = self.running.lock().await;
         match &running.embedded {
             Some(embedded) => embedded.end_sessions(&client, &user).await?,
@@ -53,7 +54,7 @@ impl Demo {
             None => {
                 let why =
                     "only its operator can end a session of this server: see `propusk sessions`";
-                return Err(DemoError::new(why));
+                return Err(DemoError::of_user("operator_only", why));
             }
         }
         drop(running);
@@ -93,7 +94,7 @@ impl Demo {
     /// Lets time pass until the access token has expired, for the device and for the embedded server.
     /// Another server's clock stays; the SDK then renews earlier than needed.
     pub async fn expire_access_token(&self) -> Result<()> {
-        let never = || DemoError::new("there is no access token that expires");
+        let never = || DemoError::of_user("no_expiry", "there is no access token that expires");
         let expires_at = self.access_expires_at().ok_or_else(never)?;
         let seconds = expires_at.saturating_sub(self.server_time()).max(0) + 1;
         self.pass_time(seconds).await?;
