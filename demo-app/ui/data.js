@@ -26,7 +26,7 @@ function shown(name, member) {
 }
 
 function raw(value) {
-  return el('details', { class: 'raw' }, el('summary', { text: 'result.raw', test: 'result-raw' }), el('pre', { test: 'result-json' }, JSON.stringify(value, null, 2)));
+  return el('details', { class: 'raw' }, el('summary', { text: 'result.raw', test: 'result-raw' }), el('pre', { test: 'result-json', tabindex: 0 }, JSON.stringify(value, null, 2)));
 }
 
 // For texts inside other sentences.

@@ -55,6 +55,14 @@ impl Session {
         self.call(&format!("element/{element}/value"), &json!({ "text": text })).await;
     }
 
+    /// Presses a key: a letter, or what the protocol has for keys such as Tab.
+    pub async fn press_key(&self, key: char) {
+        let press = |kind: &str| json!({ "type": kind, "value": key });
+        let presses = json!([press("keyDown"), press("keyUp")]);
+        let keyboard = json!({ "type": "key", "id": "keyboard", "actions": presses });
+        self.call("actions", &json!({ "actions": [keyboard] })).await;
+    }
+
     /// The value of a JavaScript expression on the page; the page's content security policy does
     /// not apply to it.
     pub async fn evaluate(&self, expression: &str) -> Value {

@@ -49,6 +49,30 @@ async fn window_is_readable_in_both_themes_and_every_language() {
     }
 }
 
+#[tokio::test]
+async fn every_part_of_the_window_is_accessible() {
+    let desktop = Desktop::start().await;
+    let page = Page::with_embedded_server(&desktop).await;
+    page.choose("provider_sign_in").await;
+    page.wait_until("document.querySelector('[data-test=provider-google-loopback]')").await;
+    assert_accessible(&page, "the providers").await;
+    page.choose("adopt").await;
+    assert_accessible(&page, "an adoption").await;
+    page.fail("sign_in", &[("identifier", EMAIL), ("password", PASSWORD)], "rejected").await;
+    assert_accessible(&page, "an error").await;
+    register(&page).await;
+    page.sign_in(EMAIL, PASSWORD).await;
+    page.succeed("sessions", &[]).await;
+    assert_accessible(&page, "the sessions").await;
+    for dialog in ["server", "dialect"] {
+        page.press(dialog).await;
+        page.wait_until("document.querySelector('dialog[open]')").await;
+        assert_accessible(&page, &format!("the dialog of the {dialog}")).await;
+        page.press(&format!("{dialog}-dialog-close")).await;
+        page.wait_until("!document.querySelector('dialog')").await;
+    }
+}
+
 /// Looks at the page in every view, and leaves the first one.
 async fn look(page: &Page, name: &str) {
     for view in VIEWS {

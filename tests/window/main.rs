@@ -2,6 +2,7 @@
 //! a provider by deep links, both themes, three languages, and a narrow window. The window is the real
 //! one; the server is the embedded one, or one of the tests where the app itself must end and start.
 
+mod keyboard;
 mod links;
 mod look;
 mod page;

@@ -1,0 +1,49 @@
+//! The window without a mouse: what keys reach, open and close.
+
+use propusk_tests::desktop::Desktop;
+
+use crate::page::Page;
+
+/// Keys, as WebDriver names them.
+const TAB: char = '\u{E004}';
+const RETURN: char = '\u{E006}';
+const ESCAPE: char = '\u{E00C}';
+const ARROW_RIGHT: char = '\u{E014}';
+
+async fn focus(page: &Page, name: &str) {
+    page.evaluate(&format!("void document.querySelector('[data-test={name}]').focus()")).await;
+    has_focus(page, name).await;
+}
+
+async fn has_focus(page: &Page, name: &str) {
+    page.wait_until(&format!("document.activeElement.dataset.test === '{name}'")).await;
+}
+
+#[tokio::test]
+async fn keys_choose_tabs_and_operations_and_close_dialogs() {
+    let desktop = Desktop::start().await;
+    let page = Page::with_embedded_server(&desktop).await;
+
+    focus(&page, "tab-timeline").await;
+    page.press_key(ARROW_RIGHT).await;
+    has_focus(&page, "tab-wire").await;
+    page.wait_until("!document.querySelector('#panel-wire').hidden").await;
+
+    // The other tabs are passed over.
+    page.press_key(TAB).await;
+    has_focus(&page, "op-sign_in").await;
+    page.press_key(TAB).await;
+    has_focus(&page, "op-register").await;
+    page.press_key(RETURN).await;
+    page.wait_until("document.querySelector('#operation-title').dataset.text === 'op.register'")
+        .await;
+
+    for chip in ["server", "dialect"] {
+        focus(&page, chip).await;
+        page.press_key(RETURN).await;
+        page.wait_until("document.activeElement.closest('dialog[open]')").await;
+        page.press_key(ESCAPE).await;
+        page.wait_until("!document.querySelector('dialog')").await;
+        has_focus(&page, chip).await;
+    }
+}
