@@ -53,5 +53,13 @@ function show(marks, ...parts) {
   clearResult();
   Object.assign(place.dataset, marks);
   place.append(...parts.filter(Boolean));
-  place.scrollIntoView({ block: 'nearest' });
+  place.scrollIntoView({ block: fits(place) ? 'nearest' : 'start' });
+}
+
+// Whether the result is in view together with the button above it, which would otherwise be cut.
+function fits(place) {
+  const operation = byId('operation');
+  const above = operation.querySelector('.submit-row') ?? place;
+  const needed = place.getBoundingClientRect().bottom - above.getBoundingClientRect().top;
+  return needed <= Math.min(operation.clientHeight, window.innerHeight);
 }
