@@ -29,6 +29,15 @@ const CARD_IN_VIEW: &str = "(() => { \
         .map((part) => document.querySelector(part).getBoundingClientRect()); \
     return card.top >= header.bottom && result.top >= card.bottom && result.bottom <= innerHeight; \
     })()";
+/// The button above a result is in view as a whole, or not at all.
+const BUTTON_IS_WHOLE: &str = "(() => { \
+    const [card, button] = ['#operation', '#operation .submit-row'] \
+        .map((part) => document.querySelector(part).getBoundingClientRect()); \
+    return button.top >= card.top || button.bottom <= card.top + 1; \
+    })()";
+/// The names of the server and of the API in the header are shown to their end.
+const CHIPS_ARE_WHOLE: &str = "[...document.querySelectorAll('.chip span:last-child')] \
+    .every((name) => name.scrollWidth <= name.clientWidth)";
 
 #[tokio::test]
 async fn window_is_readable_in_both_themes_and_every_language() {
@@ -43,6 +52,7 @@ async fn window_is_readable_in_both_themes_and_every_language() {
     look(&page, HISTORY).await;
     page.succeed("profile", &[]).await;
     assert_eq!(page.evaluate(CARD_IN_VIEW).await, true, "the session above the result");
+    assert_eq!(page.evaluate(BUTTON_IS_WHOLE).await, true, "the button above the result");
     for tab in ["timeline", "wire", "inbox", "trouble"] {
         page.press(&format!("tab-{tab}")).await;
         look(&page, tab).await;
@@ -85,6 +95,9 @@ async fn look(page: &Page, name: &str) {
         let view = format!("{name}-{width}-{theme}-{language}");
         keep(page, &view).await;
         assert_eq!(page.evaluate(CUT_OFF).await, false, "{view} is wider than the window");
+        if width == NARROW {
+            assert_eq!(page.evaluate(CHIPS_ARE_WHOLE).await, true, "{view}: the header");
+        }
         assert_accessible(page, &view).await;
     }
     show(page, VIEWS[0]).await;
