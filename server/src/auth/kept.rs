@@ -10,11 +10,12 @@ use crate::auth::events::ListedEvent;
 use crate::auth::mailing::one_time_token::Purpose;
 use crate::auth::mailing::outbox::MailKind;
 use crate::auth::requester::SignedIn;
+use crate::auth::secrets::cursor::{open_cursor, seal_cursor};
 use crate::auth::sessions::list::ListedSession;
 use crate::auth::sessions::reauthentication::Reauthentication;
 use crate::error::{Error, Result};
 use crate::store::accounts::{self, Account};
-use crate::store::events::{self, Event, NewEvent, Refusal};
+use crate::store::events::{self, Event, NewEvent, Refusal, StoredEvent};
 use crate::store::identifiers::{self, KeptIdentifier};
 use crate::store::identities::{self, Identity};
 use crate::store::one_time_tokens::{self, MailedLink};
@@ -35,8 +36,8 @@ const TURN_RETRY: i64 = 10;
 /// A page of an account's events.
 pub struct OwnEvents {
     pub events: Vec<ListedEvent>,
-    /// The next page has events with ids below this.
-    pub next: Option<i64>,
+    /// The cursor of the next page.
+    pub next: Option<String>,
 }
 
 /// Everything that is kept of an account.
@@ -54,6 +55,12 @@ pub struct Kept {
 }
 
 impl Auth {
+    /// The id of the event at which a page ended, by the cursor that the page had; `None` if it is
+    /// not a cursor of this account.
+    pub fn event_of_cursor(&self, who: &SignedIn, cursor: &str) -> Option<i64> {
+        open_cursor(&self.digest_key, who.account_id, cursor)
+    }
+
     /// The events of the account of a credential with ids below `before`, the newest first. Not for
     /// a credential of an OAuth client, or one that was sent in a URL.
     pub async fn own_events(&self, who: &SignedIn, before: Option<i64>) -> Result<OwnEvents> {
@@ -66,7 +73,8 @@ impl Auth {
         if has_more {
             found.pop();
         }
-        let next = found.last().filter(|_| has_more).map(|last| last.id);
+        let cursor = |last: &StoredEvent| seal_cursor(&self.digest_key, who.account_id, last.id);
+        let next = found.last().filter(|_| has_more).map(cursor);
         Ok(OwnEvents { events: found.into_iter().map(ListedEvent::from).collect(), next })
     }
 

@@ -72,8 +72,34 @@ async fn events_have_pages_of_fifty() {
     // 61 sign-ins and the registration.
     assert_eq!((second.events.len(), second.next), (12, None));
     assert_eq!(second.events[11].event, "registered");
-    let answer = call(&server, "GET", "account/events?before=x", Some(&anna), Value::Null).await;
-    assert_refused_with(&answer, 422, "invalid_fields", json!({"before": ["invalid"]}));
+}
+
+/// Events of all accounts are numbered together: a number that an owner could choose or read would
+/// show whether something happened to another account, and so whether there is one.
+#[tokio::test]
+async fn cursor_of_events_is_no_number_and_works_for_its_account_only() {
+    let server = TestServer::start().await;
+    let anna = signed_up(&server, EMAIL).await;
+    let bob = signed_up(&server, "bob@example.com").await;
+    for _ in 0..60 {
+        open(&server, EMAIL).await;
+    }
+    let first = events_at(&server, &anna, "account/events").await;
+    let next = first.next.expect("a second page");
+    let again = events_at(&server, &anna, "account/events").await;
+    assert_eq!(again.next.as_ref(), Some(&next), "the same page has the same cursor");
+    let ids = "select cast(id as text) from events";
+    let ids = column(&server.store().await, ids, ids).await;
+    assert!(!ids.contains(&next), "{next}");
+    let refused = async |who: &str, cursor: &str| {
+        let path = format!("account/events?before={cursor}");
+        let answer = call(&server, "GET", &path, Some(who), Value::Null).await;
+        assert_refused_with(&answer, 422, "invalid_fields", json!({"before": ["invalid"]}));
+    };
+    refused(&bob, &next).await;
+    for cursor in ["", "x", "0", "30", "9223372036854775807", &next[1..]] {
+        refused(&anna, cursor).await;
+    }
 }
 
 #[tokio::test]

@@ -17,11 +17,12 @@ const CLIENT_SECRET: &str = "a secret of the application";
 const JSON: &str = "application/json";
 
 /// The example of these operations is not enough for success: they need a link from a mail, an
-/// account that waits for one, or a browser that has been at a provider.
-const NEED_MORE: [&str; 14] = [
+/// account that waits for one, a page before, or a browser that has been at a provider.
+const NEED_MORE: [&str; 15] = [
     "native.activate",
     "native.confirm_reset",
     "native.complete",
+    "native.events",
     "native.link",
     "native.unlink",
     "djoser_token.activate",

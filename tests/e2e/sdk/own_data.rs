@@ -133,12 +133,10 @@ async fn events_are_listed_in_pages_that_new_events_do_not_move() {
 async fn events_page_that_does_not_exist_is_a_rejection() {
     let home = Home::start().await;
     let client = home.signed_in().await;
-    for unknown in ["", "x", "1&before=2", "1 ", "ё"] {
+    for unknown in ["", "x", "0", "1000", "1&before=2", "1 ", "ё"] {
         let refused = client.account_events(Some(unknown)).await;
         assert_eq!(code(refused), "invalid_fields", "{unknown:?}");
     }
-    let empty = client.account_events(Some("0")).await.expect("a page");
-    assert_eq!((empty.events, empty.next), (Vec::new(), None));
 }
 
 #[tokio::test]

@@ -14,11 +14,14 @@ use crate::api::Shared;
 use crate::auth::{Account, Kept, ListedEvent, ListedSession};
 
 pub async fn events(State(context): Shared, request: Request) -> Answer<EventsResponse> {
-    let before = before(&request)?;
+    let cursor = before(&request);
     let (who, _) = read::sender(&context, &request).await?;
+    let unknown = || Refusal::of_field("before", FieldCode::Invalid);
+    let event = |cursor: String| context.auth.event_of_cursor(&who, &cursor).ok_or_else(unknown);
+    let before = cursor.map(event).transpose()?;
     let page = context.auth.own_events(&who, before).await.map_err(failure)?;
     let events = page.events.into_iter().map(Event::from).collect();
-    Ok(Reply(EventsResponse { events, next: page.next.map(|id| id.to_string()) }))
+    Ok(Reply(EventsResponse { events, next: page.next }))
 }
 
 pub async fn export(State(context): Shared, request: Request) -> Answer<ExportResponse> {
@@ -29,11 +32,10 @@ pub async fn export(State(context): Shared, request: Request) -> Answer<ExportRe
 }
 
 /// The last `before` in the query.
-fn before(request: &Request) -> Result<Option<i64>, Refusal> {
+fn before(request: &Request) -> Option<String> {
     let query = request.uri().query().unwrap_or_default();
     let given = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "before");
-    let parsed = given.last().map(|(_, value)| value.parse());
-    parsed.transpose().map_err(|_| Refusal::of_field("before", FieldCode::Invalid))
+    given.last().map(|(_, value)| value.into_owned())
 }
 
 impl From<ListedEvent> for Event {
