@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::Outcome;
 use super::database::open;
@@ -17,11 +18,14 @@ use crate::config::Config;
 const PAGE: i64 = 500;
 /// How often new events are read.
 const POLL: Duration = Duration::from_millis(500);
-/// How often, in polls, the counts of refused attempts are read that may have grown, and how many.
-const COUNTS_EVERY: u32 = 10;
+/// How often, in polls, everything is read again that may have changed: the events of the overlap,
+/// and so many counts of refused attempts.
+const ALL_EVERY: u32 = 10;
 const COUNTS: i64 = 20_000;
-/// Events become visible in the order of commits, not of their numbers: so many are read again.
-const OVERLAP: i64 = 500;
+/// Events become visible in the order of commits, not of their numbers, and no write takes longer.
+const OVERLAP: Duration = Duration::from_secs(60);
+/// So many are read again at each poll, because most writes are short.
+const LAST: i64 = 500;
 const HOUR: i64 = 3_600;
 
 /// Which events are listed.
@@ -128,8 +132,12 @@ async fn list(auth: &Auth, account: Option<i64>, page: &EventPage) -> Outcome {
 
 /// What `--follow` has printed, or was there before.
 struct Seen {
-    /// Events before this one were there before.
-    oldest: i64,
+    /// Events before this one are not read again.
+    first: i64,
+    /// The newest event at the time `since`; becomes `first` after the overlap.
+    next: i64,
+    since: Instant,
+    /// Those from `first` on.
     events: BTreeSet<i64>,
     /// The counts of refused attempts that may still grow.
     counts: BTreeMap<i64, i64>,
@@ -147,31 +155,43 @@ impl Seen {
         self.events.last().copied().unwrap_or_default()
     }
 
-    /// From which event on they are read again.
-    fn first(&self) -> i64 {
-        self.oldest.max(self.last() - OVERLAP)
+    /// From which event on they are read again at each poll.
+    fn first_of_last(&self) -> i64 {
+        self.first.max(self.last() - LAST)
     }
 
-    fn forget_old(&mut self) {
-        let forgotten = self.last() - 2 * OVERLAP;
-        self.events.retain(|id| *id > forgotten);
+    /// From which event on they are read again because a write may have stored them late. One write
+    /// can take thousands of numbers, so the limit is a time.
+    fn first_of_all(&mut self, now: Instant) -> i64 {
+        if now.duration_since(self.since) >= OVERLAP {
+            (self.first, self.next, self.since) = (self.next, self.last(), now);
+            let first = self.first;
+            self.events.retain(|id| *id >= first);
+        }
+        self.first
     }
 }
 
 /// Prints events that are stored from now on, and counts again that have grown; never returns, except
 /// with an error.
 async fn follow(auth: &Auth, page: &EventPage) -> Outcome {
-    let newest = auth.events_in(Span::Below(i64::MAX), OVERLAP).await?;
+    let newest = auth.events_in(Span::Below(i64::MAX), LAST).await?;
     let counts = auth.open_counts(COUNTS).await?;
     eprintln!("new events of {}", auth.database());
     let mut seen = Seen {
-        oldest: newest.last().map_or(0, |event| event.id),
+        first: newest.last().map_or(0, |event| event.id),
+        next: newest.first().map_or(0, |event| event.id),
+        since: Instant::now(),
         events: newest.iter().map(|event| event.id).collect(),
         counts: counts.iter().map(|event| (event.id, event.count)).collect(),
     };
     let mut polls = 0_u32;
     loop {
-        let mut first = seen.first();
+        let reads_all = polls.is_multiple_of(ALL_EVERY);
+        let mut first = match reads_all {
+            true => seen.first_of_all(Instant::now()),
+            false => seen.first_of_last(),
+        };
         loop {
             let found = auth.events_in(Span::From(first), PAGE).await?;
             print_new(&mut seen, &found, page)?;
@@ -180,14 +200,13 @@ async fn follow(auth: &Auth, page: &EventPage) -> Outcome {
                 None => break,
             }
         }
-        if polls.is_multiple_of(COUNTS_EVERY) {
+        if reads_all {
             let found = auth.open_counts(COUNTS).await?;
             print_new(&mut seen, &found, page)?;
             let open: BTreeSet<i64> = found.iter().map(|event| event.id).collect();
             seen.counts.retain(|id, _| open.contains(id));
         }
         polls = polls.wrapping_add(1);
-        seen.forget_old();
         tokio::time::sleep(POLL).await;
     }
 }
@@ -298,6 +317,23 @@ mod tests {
             let found = since(wanted).is_too_old(&event(name, at, 1));
             assert_eq!(found, expected, "{name} {at} {wanted}");
         }
+    }
+
+    #[test]
+    fn followed_events_are_read_again_for_a_minute() {
+        let start = Instant::now();
+        let mut seen =
+            Seen { first: 1, next: 1, since: start, events: [1].into(), counts: BTreeMap::new() };
+        let stored = |id| ListedEvent { id, ..event("linked", 0, 1) };
+        assert!(seen.is_new(&stored(9_000)));
+        assert_eq!(seen.first_of_last(), 9_000 - LAST);
+        assert_eq!(seen.first_of_all(start + OVERLAP - POLL), 1);
+        assert!(seen.is_new(&stored(2_000)) && !seen.is_new(&stored(2_000)));
+        // What was new within the first minute is read for another one.
+        assert_eq!(seen.first_of_all(start + OVERLAP), 1);
+        assert!(seen.is_new(&stored(9_001)));
+        assert_eq!(seen.first_of_all(start + OVERLAP * 2), 9_000);
+        assert!(!seen.is_new(&stored(9_000)) && seen.events.len() == 2);
     }
 
     #[test]

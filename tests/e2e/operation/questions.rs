@@ -399,6 +399,25 @@ async fn events_are_followed_as_they_happen() {
     assert_eq!(event["event"], "enabled", "each once");
 }
 
+/// A long write gets its numbers first and stores its events last, and meanwhile another one can take
+/// thousands of numbers.
+#[tokio::test]
+async fn event_that_is_stored_long_after_its_number_is_followed() {
+    let operator = Operator::new().await;
+    operator.user_with(&["create", ANNA], PASSWORD).await;
+    let store = operator.store().await;
+    let mut following = operator.follow("new events of", &["events", "--follow", "--json"]).await;
+    for id in [9_000, 2_000] {
+        let insert = format!(
+            "insert into events (id, at, event, account_id, count)
+             values ({id}, 0, 'activated', 1, 1)"
+        );
+        execute(&store, insert).await;
+        let event: Value = serde_json::from_str(&following.next_line().await).expect("JSON");
+        assert_eq!(event["id"], id);
+    }
+}
+
 /// The count of an hour is shown again when it has grown, also if it is not among the last events.
 #[tokio::test]
 async fn counts_of_refused_attempts_are_followed_as_they_grow() {
