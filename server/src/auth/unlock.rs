@@ -3,13 +3,14 @@
 
 use crate::auth::domain::Auth;
 use crate::auth::limits::{CountersOf, Target};
+use crate::auth::mailing::one_time_token::Purpose;
 use crate::auth::mailing::outbox::{MailCounter, mail_counters};
 use crate::error::Result;
 use crate::identifier::Kind;
 use crate::store::events::{Event, NewEvent};
 use crate::store::identifiers::{self, KeptIdentifier};
 use crate::store::revocations::{self, Reason, Subject};
-use crate::store::{Tx, limit_counts};
+use crate::store::{Tx, accounts, limit_counts, outbox};
 
 /// A stored count of a limit, with its end.
 #[derive(Clone, Debug)]
@@ -43,14 +44,13 @@ impl StoredLimit {
 impl Auth {
     /// The counters of an account. Those of an address of the client are not the account's.
     pub(in crate::auth) async fn counters_of(&self, tx: &mut Tx, id: i64) -> Result<CountersOf> {
-        let held = identifiers::identifiers(tx, id).await?;
-        Ok(self.counters(id, &held))
+        Ok(self.counters(id, &Names::of(tx, id).await?))
     }
 
-    fn counters(&self, id: i64, held: &[KeptIdentifier]) -> CountersOf {
-        let targets: Vec<_> = held.iter().map(|one| Target::Name(&one.key)).collect();
+    fn counters(&self, id: i64, names: &Names) -> CountersOf {
+        let targets: Vec<_> = names.held.iter().map(|one| Target::Name(&one.key)).collect();
         let mails: Vec<_> =
-            mails_to(held).map(|(counter, address)| (counter.name, address)).collect();
+            names.mails().map(|(counter, address)| (counter.name, address)).collect();
         self.limits.counters_of(&[&targets[..], &[Target::Account(id)]].concat(), &mails)
     }
 
@@ -62,11 +62,11 @@ impl Auth {
         }
         let now = self.clock.now();
         let mut tx = self.store.read().await?;
-        let held = identifiers::identifiers(&mut tx, id).await?;
-        let counters = self.counters(id, &held);
+        let names = Names::of(&mut tx, id).await?;
+        let counters = self.counters(id, &names);
         let mut limits = Vec::new();
-        let names = held.iter().map(|one| Some(one.shown.clone())).chain([None]);
-        for (name, (first, last)) in names.zip(counters.ranges()) {
+        let shown = names.held.iter().map(|one| Some(one.shown.clone())).chain([None]);
+        for (name, (first, last)) in shown.zip(counters.ranges()) {
             for row in limit_counts::open_between(&mut tx, first, last, now).await? {
                 let (allowed, from_everywhere) = self.limits.limit_of_failures(&row);
                 let what = match name.clone() {
@@ -78,7 +78,7 @@ impl Auth {
             }
         }
         let allowed = self.limits.limit_of_mails().attempts.into();
-        for ((counter, address), key) in mails_to(&held).zip(counters.mail_keys()) {
+        for ((counter, address), key) in names.mails().zip(counters.mail_keys()) {
             for row in limit_counts::open_between(&mut tx, key.clone(), key, now).await? {
                 let address = address.to_owned();
                 let what = match counter.kind {
@@ -92,7 +92,7 @@ impl Auth {
     }
 
     /// Deletes the stored limits of an account and returns how many; running servers forget them
-    /// within a second.
+    /// within a second. Mails that wait for these limits are sent now.
     pub async fn unlock(&self, id: i64) -> Result<u64> {
         let mut tx = self.store.read().await?;
         let counters = self.counters_of(&mut tx, id).await?;
@@ -107,7 +107,9 @@ impl Auth {
                         deleted += limit_counts::delete_between(tx, first, last).await?;
                     }
                     for key in counters.mail_keys() {
-                        deleted += limit_counts::delete_between(tx, key.clone(), key).await?;
+                        deleted +=
+                            limit_counts::delete_between(tx, key.clone(), key.clone()).await?;
+                        outbox::make_due(tx, key, now).await?;
                     }
                     let subject = Subject::Account(id);
                     revocations::insert_revocation(tx, subject, Reason::Unlocked, now).await?;
@@ -121,9 +123,32 @@ impl Auth {
     }
 }
 
-/// Every kind of mail to every address of the account.
-fn mails_to(held: &[KeptIdentifier]) -> impl Iterator<Item = (MailCounter, &str)> {
-    let addresses = held.iter().filter(|one| one.kind == Kind::Email.as_str());
-    addresses
-        .flat_map(|one| mail_counters().into_iter().map(|counter| (counter, one.shown.as_str())))
+/// What the counters of an account are for.
+struct Names {
+    held: Vec<KeptIdentifier>,
+    /// A new address that waits for its confirmation.
+    pending: Option<String>,
+}
+
+impl Names {
+    async fn of(tx: &mut Tx, id: i64) -> Result<Names> {
+        let held = identifiers::identifiers(tx, id).await?;
+        let pending = accounts::account(tx, id).await?.and_then(|account| account.pending_email);
+        let pending = pending.filter(|to| !held.iter().any(|one| one.shown == *to));
+        Ok(Names { held, pending })
+    }
+
+    /// Every kind of mail to every address of the account. To one that waits only the mail that
+    /// confirms it: another account may have it, and all other mails to it are of that account.
+    fn mails(&self) -> impl Iterator<Item = (MailCounter, &str)> {
+        let held = self.held.iter().filter(|one| one.kind == Kind::Email.as_str());
+        let held = held.map(|one| (one.shown.as_str(), None));
+        let confirm = Some(Purpose::EmailConfirm.as_str());
+        let pending = self.pending.iter().map(move |to| (to.as_str(), confirm));
+        held.chain(pending).flat_map(|(to, only)| {
+            let counters = mail_counters().into_iter();
+            let counters = counters.filter(move |one| only.is_none() || one.kind == only);
+            counters.map(move |counter| (counter, to))
+        })
+    }
 }

@@ -136,6 +136,16 @@ pub async fn is_any_waiting(tx: &mut Tx, count: String) -> Result<bool> {
     ).bind(count).fetch_one(db).await)?)
 }
 
+/// Makes the mails due that wait for this rate limit, because its count was deleted.
+pub async fn make_due(tx: &mut Tx, count: String, now: i64) -> Result<()> {
+    let due = on!(tx, db => sqlx::query(
+        "update outbox set due_at = $2
+         where waits_for = $1 and due_at > $2 and dead_at is null and leased = false",
+    ).bind(count).bind(now).execute(db).await.map(|done| done.rows_affected()))?;
+    tx.effects.has_queued_mail |= due > 0;
+    Ok(())
+}
+
 /// Deletes a decoy.
 pub async fn delete_decoy(tx: &mut Tx, id: String) -> Result<()> {
     on!(tx, db => sqlx::query(

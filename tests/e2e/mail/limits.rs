@@ -87,6 +87,41 @@ async fn mail_beyond_the_limit_is_sent_late_and_once_if_no_link_is_valid() {
     assert_eq!(mails_to(&server, "anna").await, before);
 }
 
+/// The mail would otherwise go at the end of the old hour, and until then new ones are dropped.
+#[tokio::test]
+async fn unlock_sends_a_mail_that_waits_for_its_limit() {
+    let server = limited(mail_limits(ANY, 1)).await;
+    new_account(&server, "anna@example.com").await;
+    let ask = || ask_for_a_mail(&server, MAILING[0].0, "anna@example.com");
+    for _ in 0..2 {
+        assert_eq!(ask().await.status, 204);
+        reset_by_mail(&server, "anna@example.com").await;
+    }
+    let before = mails_to(&server, "anna").await;
+    assert_eq!(ask().await.status, 204);
+    assert_eq!(mails_to(&server, "anna").await, before);
+    assert!(server.auth.unlock(1).await.expect("the database answers") > 0);
+    assert_eq!(mails_to(&server, "anna").await, before + 1);
+}
+
+#[tokio::test]
+async fn unlock_sends_a_mail_to_an_address_that_waits_for_its_confirmation() {
+    let server = limited(mail_limits(ANY, 1)).await;
+    let anna = "anna@example.com";
+    new_account(&server, anna).await;
+    assert_eq!(ask_for_a_mail(&server, MAILING[0].0, anna).await.status, 204);
+    reset_by_mail(&server, anna).await;
+    let pair = json!({"username": anna, "password": "A-new-pass-99"});
+    let access = server.client.post("/api/auth/jwt/create/", &pair).await.field("access");
+    for email in ["one@example.com", "two@example.com", "one@example.com"] {
+        assert_eq!(change_me(&server, &access, &json!({ "email": email })).await.status, 200);
+        server.mails().await;
+    }
+    assert_eq!(mails_to(&server, "one").await, 1);
+    server.auth.unlock(1).await.expect("the database answers");
+    assert_eq!(mails_to(&server, "one").await, 2);
+}
+
 #[tokio::test]
 async fn reset_works_whatever_is_asked_about_other_addresses_of_the_mailbox() {
     let server = limited(mail_limits(ANY, 3)).await;
