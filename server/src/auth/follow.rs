@@ -46,7 +46,7 @@ impl Auth {
         let all = read_from(&mut tx, 0, read.seconds).await?;
         self.revoked.replace(&all);
         // Their counts are read after this.
-        self.revoked.newly_unlocked(&all);
+        self.revoked.note_unlocked(&all);
         self.revoked.mark_read(read);
         Ok(())
     }
@@ -81,6 +81,8 @@ impl Auth {
             let counters = self.counters_of(&mut tx, account_id).await?;
             self.limits.forget(&counters);
         }
+        // Not before: if the database fails in between, the next poll reads them again.
+        self.revoked.note_unlocked(&changes);
         Ok(())
     }
 

@@ -45,7 +45,7 @@ pub struct Revoked {
     /// The number of the newest known row; 0: none.
     newest: AtomicI64,
     window: Mutex<Window>,
-    /// The rows of unlocked accounts that were reported already.
+    /// The rows of unlocked accounts whose counts were forgotten already.
     unlocked: Mutex<BTreeSet<i64>>,
     last_read: RwLock<LastRead>,
     /// The longest life of an access token, in seconds.
@@ -121,19 +121,26 @@ impl Revoked {
         }
     }
 
-    /// The accounts that were unlocked by these rows, each row once: the window of rows that are
-    /// read moves on only from time to time.
+    /// The accounts that were unlocked by those of these rows that are not noted as unlocked.
     pub fn newly_unlocked(&self, changes: &[Revocation]) -> Vec<i64> {
-        let first = self.window().first;
-        let mut reported = self.unlocked.lock().unwrap_or_else(PoisonError::into_inner);
-        reported.retain(|seq| *seq >= first);
+        let noted = self.unlocked.lock().unwrap_or_else(PoisonError::into_inner);
         let unlocked = changes.iter().filter(|change| change.reason == Reason::Unlocked);
-        let new = unlocked.filter(|change| reported.insert(change.seq));
+        let new = unlocked.filter(|change| !noted.contains(&change.seq));
         new.filter_map(|change| match change.subject {
             Subject::Account(id) => Some(id),
             Subject::Session(_) | Subject::SessionsOf(_) | Subject::Everybody => None,
         })
         .collect()
+    }
+
+    /// Notes that the counts of the accounts that these rows unlock are forgotten. Each row counts
+    /// once, but is read often: the window of rows that are read moves on only from time to time.
+    pub fn note_unlocked(&self, changes: &[Revocation]) {
+        let first = self.window().first;
+        let mut noted = self.unlocked.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.retain(|seq| *seq >= first);
+        let unlocked = changes.iter().filter(|change| change.reason == Reason::Unlocked);
+        noted.extend(unlocked.map(|change| change.seq));
     }
 
     pub fn newest(&self) -> i64 {
@@ -162,5 +169,24 @@ impl Revoked {
 
     pub fn mark_read(&self, read: LastRead) {
         *self.last_read.write().unwrap_or_else(PoisonError::into_inner) = read;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The counts are read in between, and that may fail.
+    #[test]
+    fn unlocked_account_is_reported_until_it_is_noted() {
+        let revoked = Revoked::new(0);
+        let row = |seq, reason| Revocation { seq, subject: Subject::Account(7), reason, until: 0 };
+        let changes = [row(1, Reason::Unlocked), row(2, Reason::Suspended)];
+        for _ in 0..2 {
+            assert_eq!(revoked.newly_unlocked(&changes), [7]);
+        }
+        revoked.note_unlocked(&changes);
+        assert!(revoked.newly_unlocked(&changes).is_empty());
+        assert_eq!(revoked.newly_unlocked(&[row(3, Reason::Unlocked)]), [7]);
     }
 }
