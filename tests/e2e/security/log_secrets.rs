@@ -1,6 +1,6 @@
 //! No password and no token reaches the log, whatever the requests, the log level and the form of its
-//! lines, or the metrics; and no token that works without a password is in the database. The same
-//! holds for tokens, codes and secrets of providers.
+//! lines, nor the metrics, nor an event; and no token that works without a password is in the
+//! database. The same holds for tokens, codes and secrets of providers.
 
 use std::collections::HashMap;
 
@@ -47,6 +47,7 @@ async fn assert_no_secret_is_logged(format: &str) {
         simplejwt(&server.client).await,
         rotating(&server.client).await,
         djoser(&server.client).await,
+        api_token(&server.client).await,
         prehashed(&server.client).await,
         native(&server.client).await,
     ] {
@@ -64,9 +65,15 @@ async fn assert_no_secret_is_logged(format: &str) {
     );
     assert!(log.contains("/validate/jwt/access"), "and by their routes");
     assert!(log.contains("DEBUG"), "everything is logged");
+    let all = ["events", "--json", "--limit", "100000"];
+    let events = run(data.path(), database.url(), &[], &all, "").await.stdout;
+    for name in ["registered", "signed_in", "refused", "password_changed"] {
+        assert!(events.contains(name), "{name} is an event:\n{events}");
+    }
     for secret in secrets {
-        let line = log.lines().chain(metrics.lines()).find(|line| line.contains(&secret));
-        assert_eq!(line, None, "{secret} is in the log or in the metrics");
+        let mut lines = log.lines().chain(metrics.lines()).chain(events.lines());
+        let line = lines.find(|line| line.contains(&secret));
+        assert_eq!(line, None, "{secret} is in the log, the metrics or the events");
     }
 }
 
@@ -479,6 +486,14 @@ async fn djoser(client: &Client) -> Vec<String> {
     let tokens = refreshed(client, "/api/auth/jwt/refresh/", tokens).await;
     client.post("/api/auth/logout/", &json!({"refresh": tokens[1]})).await;
     tokens
+}
+
+/// A token that is looked up, of the account that [`djoser`] leaves.
+async fn api_token(client: &Client) -> Vec<String> {
+    let credentials = json!({"username": "cid@example.com", "password": NEW_PASSWORD});
+    let token = client.post("/auth/token/login/", &credentials).await.field("auth_token");
+    client.post_as(&format!("Token {token}"), "/auth/token/logout/", &json!({})).await;
+    vec![token]
 }
 
 /// Refreshes, repeats it, and uses the spent token once more.
