@@ -214,14 +214,14 @@ pub struct Surplus {
 /// recently used.
 pub async fn end_surplus(tx: &mut Tx, surplus: Surplus, at: i64) -> Result<Vec<i64>> {
     let account_id = surplus.account_id;
-    let ended: Vec<i64> = on!(tx, db => sqlx::query_scalar(
+    let ended: Vec<(i64, i64)> = on!(tx, db => sqlx::query_as(
         "update sessions set ended_at = $6 where id in (
              select id from sessions
              where account_id = $1 and policy = $2 and account_generation = $3
                and ended_at is null and id <> $4
              order by case when expires_at > $6 then 1 else 0 end, last_used_at, created_at, id
              limit $5)
-         returning id",
+         returning id, expires_at",
     )
     .bind(surplus.account_id)
     .bind(surplus.policy)
@@ -230,11 +230,12 @@ pub async fn end_surplus(tx: &mut Tx, surplus: Surplus, at: i64) -> Result<Vec<i
     .bind(surplus.count)
     .bind(at)
     .fetch_all(db).await)?;
-    for id in &ended {
+    // One that had expired was over already.
+    for (id, _) in ended.iter().filter(|(_, expires_at)| *expires_at > at) {
         let event = Event::SessionEnded(Ending::Cap);
         tx.note(NewEvent::of(account_id, event, at).session(Some(*id)));
     }
-    Ok(ended)
+    Ok(ended.into_iter().map(|(id, _)| id).collect())
 }
 
 /// The condition for a row of `sessions` whose session can be refreshed: it has not ended, and its
@@ -509,25 +510,26 @@ pub async fn end_client_sessions(
     limit: i64,
 ) -> Result<u64> {
     let client = client_id.clone();
-    let ended = on!(tx, db => sqlx::query(
+    let ended: Vec<i64> = on!(tx, db => sqlx::query_scalar(
         concat!(
             "update sessions set ended_at = $3 where id in (
                  select id from sessions
                  where account_id = $1 and client_id = $2 and ",
             is_unended!(),
-            " limit $4)",
+            " limit $4)
+             returning expires_at",
         ),
     )
     .bind(account_id)
     .bind(client_id)
     .bind(at)
     .bind(limit)
-    .execute(db).await.map(|done| done.rows_affected()))?;
-    if ended > 0 {
+    .fetch_all(db).await)?;
+    if ended.iter().any(|expires_at| *expires_at > at) {
         let event = Event::SessionsEnded(Ending::Client);
         tx.note(NewEvent::of(account_id, event, at).client(Some(client)));
     }
-    Ok(ended)
+    Ok(u64::try_from(ended.len()).unwrap_or(u64::MAX))
 }
 
 /// Deletes up to `limit` sessions of an OAuth client, with an event for each live one, and returns

@@ -93,6 +93,22 @@ async fn why_was_she_signed_out() {
     assert!(has(&operator, ANNA, "sessions_ended", "operator").await);
 }
 
+/// It was over before, so that nobody was signed out.
+#[tokio::test]
+async fn expired_session_that_makes_room_leaves_no_event() {
+    let operator = Operator::new().await;
+    let server = operator.start(&[("PROPUSK_DIALECTS__NATIVE__MAX_SESSIONS", "2")]).await;
+    native::register(&server, json!({"email": ANNA, "password": PASSWORD})).await;
+    on_a_device(&server, "one").await;
+    execute(&operator.store().await, "update sessions set expires_at = 1".to_owned()).await;
+    let ended = async |device: &str| {
+        on_a_device(&server, device).await;
+        events(&operator, &["user", "events", ANNA, "--event", "session_ended"]).await.len()
+    };
+    assert_eq!((ended("two").await, ended("three").await), (0, 0));
+    assert_eq!(ended("four").await, 1, "the place of a live one");
+}
+
 #[tokio::test]
 async fn did_the_mail_go_out() {
     let (operator, smtp) = (Operator::new().await, SmtpServer::start().await);
