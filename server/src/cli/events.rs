@@ -65,6 +65,14 @@ impl EventPage {
         let last = if is_count(event) { event.at + HOUR - 1 } else { event.at };
         self.since.is_some_and(|since| last < since)
     }
+
+    /// Whether those with lower numbers are too old as well. Not right after the first one that is:
+    /// the order of numbers is not that of instants, because an event may be stored long after it
+    /// happened, and clocks of servers differ.
+    fn ends_at(&self, event: &ListedEvent) -> bool {
+        let since = self.since.map(|since| since.saturating_sub(HOUR));
+        !is_count(event) && since.is_some_and(|since| event.at < since)
+    }
 }
 
 /// Whether it counts the refused attempts of an hour.
@@ -106,14 +114,10 @@ async fn list(auth: &Auth, account: Option<i64>, page: &EventPage) -> Outcome {
         let Some(last) = found.last() else { break };
         before = last.id;
         for event in &found {
-            if page.is_too_old(event) {
-                // After a count there may be events of the same hour that are not too old.
-                if is_count(event) {
-                    continue;
-                }
+            if page.ends_at(event) {
                 break 'pages;
             }
-            if !page.fits(event) {
+            if page.is_too_old(event) || !page.fits(event) {
                 continue;
             }
             if listed == page.limit {

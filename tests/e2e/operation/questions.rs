@@ -684,6 +684,21 @@ async fn list_of_events_has_pages() {
     assert_eq!(since, Vec::<Value>::new());
 }
 
+#[tokio::test]
+async fn events_since_a_time_are_listed_past_one_that_was_stored_late() {
+    let operator = Operator::new().await;
+    operator.user_with(&["create", "a"], PASSWORD).await;
+    // The start of 2100.
+    let since = 4_102_444_800_i64;
+    for at in [since + 1, since - 60, since + 2] {
+        let insert = format!("insert into events (at, event, count) values ({at}, 'restored', 1)");
+        execute(&operator.store().await, insert).await;
+    }
+    let listed = events(&operator, &["events", "--since", "2100-01-01"]).await;
+    let instants: Vec<_> = listed.iter().map(|event| event["at"].as_i64()).collect();
+    assert_eq!(instants, [Some(since + 2), Some(since + 1)]);
+}
+
 /// An empty list would say that nothing has happened.
 #[tokio::test]
 async fn filter_that_fits_nothing_is_refused() {
