@@ -49,6 +49,11 @@ impl Cause {
         self.request().and_then(|record| record.client)
     }
 
+    /// The same as it is stored.
+    pub fn address_text(&self) -> Option<String> {
+        self.address().map(|address| address.to_string())
+    }
+
     /// The operating system's user who runs a command.
     pub fn operator(&self) -> Option<&str> {
         match self {

@@ -77,9 +77,20 @@ const LOOKED_AT: i64 = 1_000;
 
 /// Notes a change of the account's names, of each kind at most once an hour by requests from one
 /// network: by changing a name back and forth somebody could fill the table and hide other events.
+/// What an operator does and what a mailed link does is always noted: it says who has the account.
 pub async fn note_change(tx: &mut Tx, account_id: i64, what: NameChange, at: i64) -> Result<()> {
-    let cause = tx.cause.clone();
-    let is_known: bool = on!(tx, db => sqlx::query_scalar(
+    let is_by_link = matches!(what, NameChange::EmailConfirmed | NameChange::EmailReturned);
+    let is_free = tx.cause.operator().is_none() && !is_by_link;
+    if !(is_free && is_known(tx, account_id, what, at).await?) {
+        tx.note(NewEvent::of(account_id, Event::NamesChanged(what), at));
+    }
+    Ok(())
+}
+
+/// Whether a request from this network has made a change of this kind within the last hour.
+async fn is_known(tx: &mut Tx, account_id: i64, what: NameChange, at: i64) -> Result<bool> {
+    let address = tx.cause.address_text();
+    Ok(on!(tx, db => sqlx::query_scalar(
         "select exists (
              select 1 from (
                  select at, event, reason, address, operator from events
@@ -87,19 +98,14 @@ pub async fn note_change(tx: &mut Tx, account_id: i64, what: NameChange, at: i64
                  order by id desc
                  limit $2) newest
              where at > $3 and event = 'names_changed' and reason = $4
-               and address is not distinct from $5 and operator is not distinct from $6)",
+               and address is not distinct from $5 and operator is null)",
     )
     .bind(account_id)
     .bind(LOOKED_AT)
     .bind(at - HOUR)
     .bind(what.as_str())
-    .bind(cause.address().map(|address| address.to_string()))
-    .bind(cause.operator())
-    .fetch_one(db).await)?;
-    if !is_known {
-        tx.note(NewEvent::of(account_id, Event::NamesChanged(what), at));
-    }
-    Ok(())
+    .bind(address)
+    .fetch_one(db).await)?)
 }
 
 impl Tx {
@@ -143,7 +149,7 @@ pub(super) async fn insert_noted(tx: &mut Tx) -> Result<()> {
 async fn insert_event(tx: &mut Tx, new: NewEvent) -> Result<()> {
     let cause = tx.cause.clone();
     // The line that stays after a deletion says nothing of the person.
-    let address = cause.address().filter(|_| new.event != Event::AccountDeleted);
+    let address = cause.address_text().filter(|_| new.event != Event::AccountDeleted);
     on!(tx, db => sqlx::query(
         "insert into events (at, event, reason, account_id, session_id, client_id, dialect,
                              address, operator, detail, count)
@@ -156,7 +162,7 @@ async fn insert_event(tx: &mut Tx, new: NewEvent) -> Result<()> {
     .bind(new.session_id)
     .bind(new.client_id)
     .bind(cause.dialect())
-    .bind(address.map(|address| address.to_string()))
+    .bind(address)
     .bind(cause.operator())
     .bind(new.detail)
     .execute(db).await.map(|_| ()))?;
@@ -190,7 +196,7 @@ pub async fn insert_ends_of_client(
     .bind(event.as_str())
     .bind(event.reason())
     .bind(cause.dialect())
-    .bind(cause.address().map(|address| address.to_string()))
+    .bind(cause.address_text())
     .bind(cause.operator())
     .execute(db).await.map(|_| ()))?;
     Ok(())
@@ -217,7 +223,7 @@ pub async fn insert_ends_of_range(tx: &mut Tx, first: i64, last: i64, at: i64) -
     .bind(event.as_str())
     .bind(event.reason())
     .bind(cause.dialect())
-    .bind(cause.address().map(|address| address.to_string()))
+    .bind(cause.address_text())
     .bind(cause.operator())
     .execute(db).await.map(|_| ()))?;
     Ok(())
@@ -507,6 +513,29 @@ mod tests {
         let text = |text: &str| Some(text.to_owned());
         let of_request = [text("native"), text("192.0.2.7"), None];
         assert_eq!(causes, [of_request, [None, None, text("root")], [None, None, None]]);
+    }
+
+    #[tokio::test]
+    async fn name_changes_by_an_operator_or_a_mailed_link_are_all_noted() {
+        let (store, _dir) = store().await;
+        let change = |what| store.write(move |tx| Box::pin(note_change(tx, 1, what, 100)));
+        for _ in 0..2 {
+            for what in [NameChange::Email, NameChange::EmailConfirmed, NameChange::EmailReturned] {
+                change(what).await.expect("the database answers");
+            }
+            let commanded = Cause::Operator("root".into()).during(change(NameChange::Phone));
+            commanded.await.expect("the database answers");
+        }
+        // A change by an operator hides none of the owner.
+        change(NameChange::Phone).await.expect("the database answers");
+        let found = stored(&store).await;
+        let count = |what: NameChange| {
+            found.iter().filter(|one| one.reason.as_deref() == Some(what.as_str())).count()
+        };
+        assert_eq!(count(NameChange::Email), 1);
+        assert_eq!(count(NameChange::EmailConfirmed), 2);
+        assert_eq!(count(NameChange::EmailReturned), 2);
+        assert_eq!(count(NameChange::Phone), 3);
     }
 
     /// One statement for all of them could exceed the time limit of the database.
