@@ -25,14 +25,22 @@ pub fn block_below(title: &str) -> String {
     code.join("\n")
 }
 
-/// The commands in the indented lines of a page of `server/docs`, without their comments.
-pub fn commands_of(page: &str) -> Vec<String> {
+/// The commands in the indented lines of a page of `server/docs`, without their comments, and the
+/// input that `echo` gives them.
+pub fn commands_of(page: &str) -> Vec<(String, String)> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/docs").join(page);
     let text = std::fs::read_to_string(&path);
     let text = text.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let indented = text.lines().filter(|line| line.starts_with("    ")).map(str::trim);
-    let commands = indented.filter(|line| line.starts_with("propusk "));
-    commands.map(|line| line.split('#').next().unwrap_or_default().trim().to_owned()).collect()
+    let fed = |line: &str| {
+        let (input, command) = line.strip_prefix("echo ")?.split_once(" | ")?;
+        Some((command.to_owned(), input.trim_matches('\'').to_owned()))
+    };
+    let commands =
+        indented.map(|line| fed(line).unwrap_or_else(|| (line.to_owned(), String::new())));
+    let commands = commands.filter(|(command, _)| command.starts_with("propusk "));
+    let plain = |command: &str| command.split('#').next().unwrap_or_default().trim().to_owned();
+    commands.map(|(command, input)| (plain(&command), input)).collect()
 }
 
 /// A file of `server/deploy`.

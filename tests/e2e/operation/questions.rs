@@ -650,7 +650,7 @@ async fn commands_of_the_pages_work() {
     for page in ["cannot-sign-in.md", "breach.md", "events.md", "what-is-kept.md"] {
         let commands = commands_of(page);
         assert!(commands.len() >= 2, "{page}");
-        for command in commands {
+        for (command, input) in commands {
             number += 1;
             let email = format!("anna{number}@example.com");
             native::register(&server, json!({"email": email, "password": PASSWORD})).await;
@@ -661,7 +661,7 @@ async fn commands_of_the_pages_work() {
                 word => word,
             });
             let words: Vec<_> = words.collect();
-            let said = operator.run(&[], &words, "").await;
+            let said = operator.run(&[], &words, &input).await;
             assert!(said.status.success(), "{page}: {command}: {}", said.stderr);
         }
     }
