@@ -185,6 +185,7 @@ create index outbox_account on outbox (account_id);
 create index outbox_token on outbox (token_hash);
 create index outbox_waiting on outbox (waits_for) where waits_for is not null;
 create index outbox_due on outbox (due_at) where dead_at is null;
+create index outbox_created on outbox (created_at) where dead_at is null;
 
 create table limit_counts (
     key text primary key,

@@ -265,10 +265,14 @@ pub async fn queued_mails(tx: &mut Tx) -> Result<Vec<QueuedMail>> {
 /// to wait for.
 pub async fn waiting(tx: &mut Tx, limit: i64) -> Result<(i64, Option<i64>)> {
     Ok(on!(tx, db => sqlx::query_as(
-        "select count(*), min(case when waits_for is null then created_at end) from (
-             select created_at, waits_for from outbox
-             where dead_at is null and recipient <> ''
-             limit $1) waiting",
+        "select (select count(*) from (
+                     select id from outbox
+                     where dead_at is null and recipient <> ''
+                     limit $1) waiting),
+                (select created_at from outbox
+                 where dead_at is null and recipient <> '' and waits_for is null
+                 order by created_at
+                 limit 1)",
     ).bind(limit).fetch_one(db).await)?)
 }
 
@@ -299,4 +303,49 @@ pub async fn delete_dead(tx: &mut Tx, at: i64, limit: i64) -> Result<u64> {
              where dead_at < $1
              limit $2)",
     ).bind(at).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::connect;
+    use super::*;
+
+    fn mail(id: &str, created_at: i64, waits_for: Option<&str>) -> QueuedMail {
+        QueuedMail {
+            id: id.to_owned(),
+            account_id: None,
+            token_hash: None,
+            message: "password_changed".to_owned(),
+            recipient: "anna@example.com".to_owned(),
+            language: "en".to_owned(),
+            link: None,
+            about: None,
+            created_at,
+            due_at: created_at,
+            waits_for: waits_for.map(str::to_owned),
+            attempts: 0,
+            leased: false,
+            dead_at: None,
+            problem: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn oldest_waiting_mail_is_found_among_more_than_are_counted() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let store = connect(None, dir.path()).await.expect("a new database");
+        let written = store.write(|tx| {
+            Box::pin(async move {
+                for (id, created_at, waits_for) in
+                    [("a", 40, None), ("b", 30, None), ("c", 20, None), ("d", 10, Some("count"))]
+                {
+                    insert_mail(tx, mail(id, created_at, waits_for)).await?;
+                }
+                Ok(())
+            })
+        });
+        written.await.expect("the database answers");
+        let mut tx = store.read().await.expect("a connection");
+        assert_eq!(waiting(&mut tx, 2).await.expect("the database answers"), (2, Some(20)));
+    }
 }
