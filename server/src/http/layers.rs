@@ -81,8 +81,8 @@ pub async fn date(State(clock): State<Clock>, request: Request, next: Next) -> R
     response
 }
 
-/// A client may send any word as a method; only known ones are logged.
-fn known_method(method: &str) -> &'static str {
+/// A client may send any word as a method; only known ones are logged and counted.
+pub(super) fn known_method(method: &str) -> &'static str {
     ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
         .into_iter()
         .find(|known| *known == method)

@@ -27,6 +27,8 @@ use super::body::TrackedBody;
 use super::client_stream::ClientStream;
 use super::head;
 use super::head_timer::HeadTimer;
+use super::layers::known_method;
+use super::requests::Requests;
 
 /// From the first byte of a head to the last; for a new connection, from its start.
 const HEADER_DEADLINE: Duration = Duration::from_secs(10);
@@ -52,11 +54,13 @@ pub struct Connections {
     pub idle: Duration,
 }
 
-/// Serves until `shutdown`, then lets running requests end.
+/// Serves until `shutdown`, then lets running requests end. What is refused before it reaches `app`
+/// is counted in `requests`.
 pub async fn serve(
     listener: TcpListener,
     app: Router,
     connections: Connections,
+    requests: Option<Requests>,
     shutdown: impl Future<Output = ()>,
 ) {
     let places = Arc::new(Semaphore::new(connections.max));
@@ -69,7 +73,8 @@ pub async fn serve(
         };
         match next {
             Ok((stream, peer, place)) => {
-                spawn((stream, peer), place, app.clone(), connections.idle, &graceful);
+                let served = (app.clone(), requests.clone());
+                spawn((stream, peer), place, served, connections.idle, &graceful);
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -97,7 +102,7 @@ async fn accept(
 fn spawn(
     (stream, peer): (TcpStream, SocketAddr),
     place: OwnedSemaphorePermit,
-    app: Router,
+    (app, requests): (Router, Option<Requests>),
     idle: Duration,
     graceful: &GracefulShutdown,
 ) {
@@ -108,7 +113,7 @@ fn spawn(
     let arrivals = timer.arrivals();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         arrivals.note_request(request.body().size_hint().exact());
-        answer(app.clone(), request, peer)
+        answer(app.clone(), requests.clone(), request, peer)
     });
     let stream = ClientStream::new(stream, WRITE_DEADLINE, timer.arrivals());
     let connection = http1::Builder::new()
@@ -127,10 +132,15 @@ fn spawn(
 
 async fn answer(
     app: Router,
+    requests: Option<Requests>,
     request: hyper::Request<Incoming>,
     peer: SocketAddr,
 ) -> Result<Response, Infallible> {
     if let Some(status) = head::refusal(&request) {
+        if let Some(requests) = requests {
+            let method = known_method(request.method().as_str());
+            requests.count(None, method, status, Duration::ZERO);
+        }
         return Ok(last_on_connection(status.into_response()));
     }
     let (request, unread) = TrackedBody::watch(request);

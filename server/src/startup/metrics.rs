@@ -77,7 +77,7 @@ impl MetricsListener {
 
     /// Answers until the task is aborted.
     pub async fn serve(self) {
-        listen::serve(self.listener, self.app, CONNECTIONS, pending()).await;
+        listen::serve(self.listener, self.app, CONNECTIONS, None, pending()).await;
     }
 }
 

@@ -46,6 +46,7 @@ pub struct Server {
     public_url: Arc<str>,
     connections: Connections,
     app: Router,
+    requests: Requests,
     auth: Arc<Auth>,
     mailer: Arc<Mailer>,
     store: Store,
@@ -82,6 +83,7 @@ impl Server {
             listener,
             address,
             app: app(&config, clock, &auth, &public_url, app_links, &requests),
+            requests,
             metrics,
             public_url,
             connections: connections(&config.http),
@@ -140,7 +142,8 @@ impl Server {
             shutdown.await;
             stop_mail.send_replace(true);
         };
-        listen::serve(self.listener, self.app, self.connections, shutdown).await;
+        let (connections, requests) = (self.connections, Some(self.requests));
+        listen::serve(self.listener, self.app, connections, requests, shutdown).await;
         following.abort();
         // Its connection must be closed before the last one of the store.
         let _ = following.await;

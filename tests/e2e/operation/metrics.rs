@@ -268,6 +268,19 @@ async fn requests_are_counted_by_route_method_and_status() {
     assert!(!after.keys().any(|sample| sample.contains("canary")), "{after:?}");
 }
 
+/// They reach no route, and an attack with them would otherwise not be seen.
+#[tokio::test]
+async fn requests_that_are_refused_by_their_head_are_counted() {
+    let server = server().await;
+    let before = samples(&server).await;
+    // More than 32 KiB, and less than the buffer.
+    let large = "x".repeat(40 * 1024);
+    let answer = server.client.request("GET", "/healthz", &[("X-Large", &*large)], None).await;
+    assert_eq!(answer.status, 431);
+    let grown = growth(&before, &samples(&server).await, "propusk_http_requests_total");
+    assert_eq!(grown, exactly([(r#"{route="-",method="GET",status="431"}"#, 1.0)]));
+}
+
 #[tokio::test]
 async fn refusals_are_counted_by_dialect_and_reason() {
     let server = server().await;
