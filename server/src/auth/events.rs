@@ -114,6 +114,7 @@ impl Auth {
             Ok(()) => true,
             Err(error) => {
                 tracing::warn!(%error, "counts of refused attempts could not be stored");
+                // The outcome may be unknown: rather counted twice than not at all.
                 self.refused.put_back(taken);
                 false
             }
