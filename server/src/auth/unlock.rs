@@ -49,8 +49,8 @@ impl Auth {
 
     fn counters(&self, id: i64, names: &Names) -> CountersOf {
         let targets: Vec<_> = names.held.iter().map(|one| Target::Name(&one.key)).collect();
-        let mails: Vec<_> =
-            names.mails().map(|(counter, address)| (counter.name, address)).collect();
+        let mails = names.mails().into_iter();
+        let mails: Vec<_> = mails.map(|(counter, address)| (counter.name, address)).collect();
         self.limits.counters_of(&[&targets[..], &[Target::Account(id)]].concat(), &mails)
     }
 
@@ -78,7 +78,7 @@ impl Auth {
             }
         }
         let allowed = self.limits.limit_of_mails().attempts.into();
-        for ((counter, address), key) in names.mails().zip(counters.mail_keys()) {
+        for ((counter, address), key) in names.mails().into_iter().zip(counters.mail_keys()) {
             for row in limit_counts::open_between(&mut tx, key.clone(), key, now).await? {
                 let address = address.to_owned();
                 let what = match counter.kind {
@@ -140,15 +140,16 @@ impl Names {
 
     /// Every kind of mail to every address of the account. To one that waits only the mail that
     /// confirms it: another account may have it, and all other mails to it are of that account.
-    fn mails(&self) -> impl Iterator<Item = (MailCounter, &str)> {
+    fn mails(&self) -> Vec<(MailCounter, &str)> {
         let held = self.held.iter().filter(|one| one.kind == Kind::Email.as_str());
         let held = held.map(|one| (one.shown.as_str(), None));
         let confirm = Some(Purpose::EmailConfirm.as_str());
         let pending = self.pending.iter().map(move |to| (to.as_str(), confirm));
-        held.chain(pending).flat_map(|(to, only)| {
+        let mails = held.chain(pending).flat_map(|(to, only)| {
             let counters = mail_counters().into_iter();
             let counters = counters.filter(move |one| only.is_none() || one.kind == only);
             counters.map(move |counter| (counter, to))
-        })
+        });
+        mails.collect()
     }
 }

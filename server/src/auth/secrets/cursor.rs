@@ -62,7 +62,7 @@ mod tests {
             other[place] = if other[place] == b'0' { b'1' } else { b'0' };
             assert_eq!(open_cursor(&key(), 7, &String::from_utf8_lossy(&other)), None);
         }
-        for other in ["", "1000", "é", &cursor.to_uppercase(), &cursor[1..]] {
+        for other in ["", "1000", "é", &*cursor.to_uppercase(), &cursor[1..]] {
             assert_eq!(open_cursor(&key(), 7, other), None, "{other}");
         }
     }
