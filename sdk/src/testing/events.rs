@@ -74,7 +74,7 @@ impl Store {
         let mut page: Vec<_> = page.take(PAGE + 1).collect();
         let has_more = page.len() > PAGE;
         page.truncate(PAGE);
-        let next = page.last().filter(|_| has_more).map(|last| last.id.to_string());
+        let next = page.last().filter(|_| has_more).map(|last| cursor(last.id));
         let events = page.into_iter().map(|stored| stored.event.clone()).collect();
         Ok(Reply::of_json(StatusCode::OK, &EventsResponse { events, next }))
     }
@@ -114,11 +114,21 @@ impl Store {
     }
 }
 
+/// Not a bare number, which the real server refuses.
+const CURSOR: &str = "cursor-";
+
+fn cursor(id: i64) -> String {
+    format!("{CURSOR}{id}")
+}
+
 /// The `before` of a request: events with lower ids are listed.
 fn before(received: &ReceivedRequest) -> Result<i64, Refusal> {
     let pairs = url::form_urlencoded::parse(received.query().as_bytes());
     match pairs.filter(|(name, _)| name == "before").last() {
-        Some((_, id)) => id.parse().map_err(|_| Refusal::of_field("before", FieldCode::Invalid)),
+        Some((_, given)) => {
+            let id = given.strip_prefix(CURSOR).and_then(|id| id.parse().ok());
+            id.ok_or_else(|| Refusal::of_field("before", FieldCode::Invalid))
+        }
         None => Ok(i64::MAX),
     }
 }

@@ -138,10 +138,13 @@ async fn events_are_listed_in_pages() {
 #[tokio::test]
 async fn events_page_is_encoded_in_the_query() {
     let (server, client) = signed_in().await;
+    // As at the real server, a number is no page.
+    let number = rejection(client.account_events(Some("1")).await);
+    assert_eq!(number.code.to_string(), "invalid_fields");
     let refused = rejection(client.account_events(Some("1&before=2 +")).await);
     assert_eq!(refused.code.to_string(), "invalid_fields");
     assert_eq!(refused.fields["before"][0].code, propusk::FieldCode::Invalid);
-    let asked = server.requests().into_iter().find(|request| request.path() == EVENTS);
+    let asked = server.requests().into_iter().rfind(|request| request.path() == EVENTS);
     assert_eq!(asked.expect("a request").query(), "before=1%26before%3D2+%2B");
 }
 
