@@ -38,6 +38,8 @@ impl SessionCore {
     /// Informs the server of one sign-out, if it is still pending.
     async fn send_pending_sign_out(self: &Arc<Self>, sign_in_id: &Secret) -> Result<()> {
         let _one_at_a_time = self.sign_out_lock.lock().await;
+        // The last attempt may still get new tokens; its refresh token may be spent.
+        drop(self.sign_out_renewal_lock.lock().await);
         let record = self.vault_record().await?;
         let owed =
             record.pending_sign_outs.iter().find(|owed| owed.session().sign_in_id == *sign_in_id);
@@ -113,15 +115,35 @@ impl SessionCore {
             Err(Failure::Refused(Refusal::Unauthorized)) if session.refresh.is_some() => {}
             outcome => return is_confirmed(outcome).then_some(generation),
         }
-        let call = self.refresh_call(session).ok()?;
-        match self.transport.send(call).await.map_err(Verdict::from) {
-            Ok(tokens) => {
-                let renewed = session.clone().renewed(tokens, self.transport.moment().offset);
-                self.remember_renewed(renewed.clone()).await;
+        match self.renew_to_sign_out(session).await? {
+            Ok(renewed) => {
                 is_confirmed(self.send_sign_out(&renewed).await).then_some(renewed.generation)
             }
             Err(verdict) => verdict.end().map(|_| generation),
         }
+    }
+
+    /// Renews a session that is to be ended. The request may spend the refresh token, so the new
+    /// tokens are stored even if the caller stops waiting. `None` if nothing could be sent.
+    async fn renew_to_sign_out(
+        self: &Arc<Self>,
+        session: &Session,
+    ) -> Option<std::result::Result<Session, Verdict>> {
+        let call = self.refresh_call(session).ok()?;
+        let renewal_lock = Arc::clone(&self.sign_out_renewal_lock).lock_owned().await;
+        let (core, session, work_guard) = (Arc::clone(self), session.clone(), self.work.begin());
+        let renewing = tokio::spawn(async move {
+            let _guards = (renewal_lock, work_guard);
+            match core.transport.send(call).await {
+                Ok(tokens) => {
+                    let renewed = session.renewed(tokens, core.transport.moment().offset);
+                    core.remember_renewed(renewed.clone()).await;
+                    Ok(renewed)
+                }
+                Err(failure) => Err(Verdict::from(failure)),
+            }
+        });
+        renewing.await.ok()
     }
 
     /// Stores the renewed tokens, so that the session can still be ended if this attempt fails.

@@ -42,6 +42,8 @@ pub(crate) struct SessionCore {
     pub(super) sign_in_lock: AsyncMutex<()>,
     /// Held while the server is informed of sign-outs.
     pub(super) sign_out_lock: AsyncMutex<()>,
+    /// Held while a session is renewed so that it can be ended, until the new tokens are stored.
+    pub(super) sign_out_renewal_lock: Arc<AsyncMutex<()>>,
     pub(super) sign_out_retry: Mutex<SignOutRetry>,
     pub(super) backoff: Mutex<Backoff>,
     pub(super) work: BackgroundWork,
@@ -81,6 +83,7 @@ impl SessionCore {
             renewing: SingleFlight::new(),
             sign_in_lock: AsyncMutex::new(()),
             sign_out_lock: AsyncMutex::new(()),
+            sign_out_renewal_lock: Arc::default(),
             sign_out_retry: Mutex::default(),
             backoff: Mutex::default(),
             work: BackgroundWork::new(),

@@ -187,6 +187,27 @@ async fn tokens_renewed_for_a_sign_out_are_kept_for_the_next_attempt() {
     assert!(server.sessions(EMAIL).is_empty());
 }
 
+/// The renewal for the sign-out is answered only after the sign-out has stopped waiting.
+#[tokio::test]
+async fn tokens_renewed_for_a_sign_out_are_kept_although_they_come_late() {
+    let (server, device) = (server().await, FailingVault::new());
+    let client = signed_in_on(&server, &device).await;
+    server.advance(HOUR);
+    let renewal = server.hold_next("POST", REFRESH);
+    let leaving = tokio::spawn({
+        let client = client.clone();
+        async move { client.sign_out().await }
+    });
+    arrived(&renewal, "the expired token is renewed for the sign-out").await;
+    tokio::time::pause();
+    assert_eq!(leaving.await.expect("no panic").expect("a sign-out"), SignOut::Pending);
+    tokio::time::resume();
+    renewal.release();
+    assert!(client.finish_pending_work(HOUR).await, "it is sent with the new tokens");
+    assert_eq!((told(&server), server.count("POST", REFRESH)), (2, 1));
+    assert!(server.sessions(EMAIL).is_empty());
+}
+
 /// Work that starts while a sign-out is sent is waited for as well.
 #[tokio::test]
 async fn finish_pending_work_waits_for_work_that_starts_meanwhile() {
