@@ -120,7 +120,11 @@ impl Session {
         let expiry = |lifetime| tokens.answered_at.saturating_add(lifetime);
         self.credential = tokens.access;
         self.access_lifetime = tokens.access_lifetime;
-        self.access_expires_at = tokens.access_lifetime.map(expiry);
+        self.access_expires_at = match self.credential.token.expose().is_empty() {
+            // Adopted without an access token: expired, whatever the clock says.
+            true => Some(0),
+            false => tokens.access_lifetime.map(expiry),
+        };
         if tokens.refresh.is_some() {
             self.refresh = tokens.refresh;
         }

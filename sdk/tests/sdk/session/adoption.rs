@@ -2,7 +2,8 @@
 
 use propusk::testing::{DiskState, FailingVault, FakeServer};
 use propusk::{
-    Adoption, ErrorKind, ExistingTokens, OfflinePolicy, SignOut, SignOutReason, Trust, VaultState,
+    Adoption, Clock, ErrorKind, ExistingTokens, OfflinePolicy, SignOut, SignOutReason, Trust,
+    VaultState,
 };
 
 use super::{app, record, signed_in_on};
@@ -83,6 +84,23 @@ async fn adopted_tokens_may_be_adopted_again_after_everything_was_forgotten() {
     client.forget_everything().await.expect("everything is forgotten");
     assert_eq!(client.sign_out().await.expect("no error"), SignOut::Confirmed, "nothing is owed");
     assert_eq!(client.adopt(tokens).await.expect("an adoption"), Adoption::Adopted);
+}
+
+/// The clock was an hour ahead and is corrected before the first renewal.
+#[tokio::test]
+async fn adopted_refresh_token_alone_gives_no_empty_access_token() {
+    let (server, device) = (server().await, FailingVault::new());
+    let tokens = ExistingTokens { access: None, ..kept(&server).await };
+    let clock = Clock::manual(server.clock().now() + 3_600);
+    let client = server.builder().clock(clock.clone()).vault(device.vault());
+    let client = client.build().expect("a client");
+    server.offline();
+    assert_eq!(client.adopt(tokens).await.expect("an adoption"), Adoption::Adopted);
+    assert!(client.finish_pending_work(HOUR).await);
+    clock.set(server.clock().now());
+    server.online();
+    let token = client.access_token().await.expect("a token");
+    assert!(!token.token().expose().is_empty());
 }
 
 #[tokio::test]
