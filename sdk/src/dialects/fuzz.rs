@@ -41,7 +41,8 @@ fn calls(dialect: Dialect) -> impl Iterator<Item = Call<Tokens>> {
     let client = OAuthClient { id: "client".to_owned(), secret: token.clone() };
     let app = App { device_name: None, oauth_client: Some(client) };
     let access = Credential { scheme: Scheme::Bearer, token: token.clone() };
-    let renewal = Renewal { access: &access, refresh: &token, attempt: &token, app: &app };
+    let renewal =
+        Renewal { access: &access, refresh: &token, attempt: &token, rotates: false, app: &app };
     let calls = [
         wire.sign_in("anna@example.com", &token, &app),
         wire.sign_in_with_token("vk", &token, &app),

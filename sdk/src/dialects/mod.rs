@@ -185,6 +185,8 @@ pub(crate) struct Renewal<'a> {
     pub refresh: &'a Secret,
     /// The attempt id, derived before it is sent, so that a lost answer can be requested again.
     pub attempt: &'a Secret,
+    /// Whether an earlier refresh has brought a new refresh token: this server may spend them.
+    pub rotates: bool,
     pub app: &'a App,
 }
 

@@ -49,6 +49,7 @@ impl SessionCore {
             access: &session.credential,
             refresh,
             attempt: &attempt,
+            rotates: session.rotates,
             app: &self.app,
         })
     }

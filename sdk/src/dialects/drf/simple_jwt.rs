@@ -68,12 +68,15 @@ pub fn sign_in(
     })
 }
 
-/// Refreshes and keeps the refresh token.
+/// Refreshes and keeps the refresh token, unless the server is configured to rotate it.
 pub fn refresh(path: &str, renewal: &Renewal<'_>) -> Call<Tokens> {
     let (request, scheme) = (refresh_request(path, renewal), renewal.access.scheme);
+    let blacklisted = match renewal.rotates {
+        true => Refusal::Spent,
+        false => Refusal::SignedOut(SignOutReason::Ended),
+    };
     Call::new(request, move |reply| {
-        let ended = Refusal::SignedOut(SignOutReason::Ended);
-        read(reply, |reply| tokens(reply, scheme), |reply| refresh_refusal(reply, ended))
+        read(reply, |reply| tokens(reply, scheme), |reply| refresh_refusal(reply, blacklisted))
     })
 }
 

@@ -105,6 +105,7 @@ fn ask(dialect: Dialect, operation: Operation, scheme: Scheme) -> Asked {
             access: &access,
             refresh: &refresh,
             attempt: &attempt,
+            rotates: false,
             app: &app,
         })),
         Operation::SignOut => Asked::of(wire.sign_out(&access, Some(&refresh), &app)),

@@ -16,7 +16,13 @@ fn tokens(call: Result<Call<Tokens>>, body: Value) -> Tokens {
 fn renewed(dialect: Dialect, scheme: Scheme, body: Value) -> Reading<Tokens> {
     let (access, app) = (credential(scheme), app());
     let (refresh, attempt) = (Secret::new("refresh"), Secret::new("attempt"));
-    let renewal = Renewal { access: &access, refresh: &refresh, attempt: &attempt, app: &app };
+    let renewal = Renewal {
+        access: &access,
+        refresh: &refresh,
+        attempt: &attempt,
+        rotates: false,
+        app: &app,
+    };
     let call = dialect.wire().refresh(&renewal).expect("a refresh");
     (call.read)(&json_reply(200, &body))
 }
@@ -475,7 +481,13 @@ fn refresh_with_an_unknown_token_ends_the_session() {
     for code in ["invalid_credentials", "token_expired"] {
         let (access, app) = (credential(Scheme::Bearer), app());
         let (refresh, attempt) = (Secret::new("refresh"), Secret::new("attempt"));
-        let renewal = Renewal { access: &access, refresh: &refresh, attempt: &attempt, app: &app };
+        let renewal = Renewal {
+            access: &access,
+            refresh: &refresh,
+            attempt: &attempt,
+            rotates: false,
+            app: &app,
+        };
         let problem = |status| json!({ "title": "", "status": status, "code": code });
         let value = |status| {
             let call = Dialect::Native.wire().refresh(&renewal).expect("a refresh");

@@ -1,12 +1,14 @@
-//! What a renewal leaves in the vault, and that a token that works needs none while the server asks
-//! for a pause.
+//! What a renewal leaves in the vault, what the server's answer means, and that a token that works
+//! needs no renewal while the server asks for a pause.
 
 use std::time::Duration;
 
 use propusk::testing::{Answer, FailingVault};
+use propusk::{Dialect, SignOutReason};
+use serde_json::json;
 
 use super::signed_in_on;
-use crate::testing::{EMAIL, HOUR, PASSWORD, REFRESH, server};
+use crate::testing::{EMAIL, HOUR, PASSWORD, REFRESH, reason, server};
 use crate::vault::waiting::polled;
 
 #[tokio::test]
@@ -27,6 +29,31 @@ async fn token_that_works_starts_no_renewal_during_a_pause() {
     assert!(client.finish_pending_work(HOUR).await);
     assert_ne!(client.access_token().await.expect("a token").token(), before.token());
     assert_eq!(server.count("POST", REFRESH), 2);
+}
+
+/// On the blacklist is a token that was used before, if the server rotates refresh tokens.
+#[tokio::test]
+async fn blacklisted_refresh_token_of_a_rotating_server_means_a_lost_answer() {
+    let server = server().await;
+    let blacklisted = json!({"detail": "Token is blacklisted", "code": "token_not_valid"});
+    for (dialect, sign_in, refresh) in [
+        (Dialect::Simplejwt, "/api/auth/login/", "/api/auth/token/refresh/"),
+        (Dialect::DjoserJwt, "/api/auth/jwt/create/", "/api/auth/jwt/refresh/"),
+    ] {
+        for (rotated, expected) in [
+            (json!({"access": "a2", "refresh": "r2"}), SignOutReason::AnswerLost),
+            (json!({"access": "a2"}), SignOutReason::Ended),
+        ] {
+            let client = server.builder().dialect(dialect).build().expect("a client");
+            let pair = json!({"access": "a1", "refresh": "r1"});
+            server.answer_next("POST", sign_in, Answer::status(200).json(&pair));
+            client.sign_in("anna", PASSWORD).await.expect("a sign-in");
+            server.answer_next("POST", refresh, Answer::status(200).json(&rotated));
+            client.refresh().await.expect("a renewal");
+            server.answer_next("POST", refresh, Answer::status(401).json(&blacklisted));
+            assert_eq!(reason(client.refresh().await), expected, "{dialect:?} {rotated}");
+        }
+    }
 }
 
 #[tokio::test]
