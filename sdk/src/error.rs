@@ -96,6 +96,12 @@ impl Error {
         &self.0.kind
     }
 
+    /// Whether the server has said when to try again.
+    pub(crate) fn has_retry_after(&self) -> bool {
+        let is_missing = self.0.source.as_ref().is_some_and(|source| source.is::<NoRetryAfter>());
+        matches!(self.kind(), ErrorKind::RetryLater { .. }) && !is_missing
+    }
+
     pub(crate) fn new(kind: ErrorKind) -> Self {
         Error(Arc::new(Inner { kind, source: None }))
     }
@@ -276,6 +282,18 @@ impl fmt::Display for Unexpected {
 }
 
 impl StdError for Unexpected {}
+
+/// The server is busy and does not say when to try again.
+#[derive(Debug)]
+pub(crate) struct NoRetryAfter;
+
+impl fmt::Display for NoRetryAfter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the answer has no Retry-After")
+    }
+}
+
+impl StdError for NoRetryAfter {}
 
 /// The text after "cannot".
 fn operation_in_words(operation: Operation) -> &'static str {

@@ -12,7 +12,7 @@ use url::Url;
 
 use crate::clock::{Clock, Moment};
 use crate::dialects::{Call, Credential, Refusal, Reply, Request, Scheme};
-use crate::error::{Error, ErrorKind, NO_ANSWER_IN_TIME, Unexpected};
+use crate::error::{Error, ErrorKind, NO_ANSWER_IN_TIME, NoRetryAfter, Unexpected};
 use crate::rejection::{Rejection, RejectionCode};
 
 use conditional::Condition;
@@ -24,6 +24,8 @@ const MAX_LONG_ANSWER: usize = 1 << 26;
 /// How many times the time limit of a request a long answer may need: 10 minutes by default. A
 /// server that is silent for the time limit itself is given up.
 const LONG_ANSWER_TIMES: u32 = 30;
+/// When to try again if a busy server does not say.
+const DEFAULT_WAIT: Duration = Duration::from_secs(5);
 /// The default time limit of a request.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -241,7 +243,9 @@ impl Failure {
             Failure::Refused(Refusal::SignedOut(reason)) => {
                 ErrorKind::SignedOut { reason: *reason }
             }
-            Failure::Refused(Refusal::Later(after)) => ErrorKind::RetryLater { after: *after },
+            Failure::Refused(Refusal::Later(after)) => {
+                ErrorKind::RetryLater { after: after.unwrap_or(DEFAULT_WAIT) }
+            }
             Failure::Refused(Refusal::Unauthorized | Refusal::Spent | Refusal::TooEarly) => {
                 ErrorKind::Protocol
             }
@@ -257,6 +261,7 @@ impl From<Failure> for Error {
             Failure::Unsendable(problem) => Error::because(kind, problem),
             Failure::Unexpected(status) => Error::because(kind, Unexpected(status)),
             Failure::Silent => Error::explained(kind, NO_ANSWER_IN_TIME),
+            Failure::Refused(Refusal::Later(None)) => Error::because(kind, NoRetryAfter),
             Failure::Refused(_) | Failure::Outdated => Error::new(kind),
         }
     }

@@ -156,8 +156,8 @@ pub(crate) enum Refusal {
     Spent,
     /// The refresh token works only after the access token has expired.
     TooEarly,
-    /// Try again later: 429 or 503.
-    Later(Duration),
+    /// Try again later: 429 or 503. `None` if the server does not say when.
+    Later(Option<Duration>),
     /// Not an answer of the API: the page of a proxy, a server error, or an incomplete answer.
     Unexpected,
 }

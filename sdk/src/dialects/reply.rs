@@ -12,8 +12,6 @@ use serde_json::{Map, Value};
 use super::{Reading, Refusal, Reply};
 use crate::rejection::{Rejection, RejectionCode};
 
-/// Seconds to wait if the answer does not say.
-const DEFAULT_WAIT: u64 = 5;
 /// The longest wait in seconds.
 const MAX_WAIT: u64 = 3_600;
 
@@ -60,11 +58,10 @@ impl Reply {
     }
 
     /// The seconds or the date of `Retry-After`.
-    fn retry_after(&self) -> Duration {
-        let value = self.header(RETRY_AFTER.as_str()).map(str::trim);
-        let seconds =
-            value.and_then(|value| value.parse().ok().or_else(|| self.seconds_until(value)));
-        Duration::from_secs(seconds.unwrap_or(DEFAULT_WAIT).clamp(1, MAX_WAIT))
+    fn retry_after(&self) -> Option<Duration> {
+        let value = self.header(RETRY_AFTER.as_str())?.trim();
+        let seconds: u64 = value.parse().ok().or_else(|| self.seconds_until(value))?;
+        Some(Duration::from_secs(seconds.clamp(1, MAX_WAIT)))
     }
 
     /// Zero for a date in the past.

@@ -1,7 +1,6 @@
 //! Backoff: after a failed renewal no other renewal is sent for a while, whichever caller asks. A
-//! `Retry-After` of the server is obeyed, up to five minutes. Without one, the pause grows with
-//! each failure, up to a minute. After the pause one renewal is sent, and all callers share its
-//! result.
+//! `Retry-After` of the server is obeyed, up to five minutes. The pause also grows with each
+//! failure, up to a minute. After the pause one renewal is sent, and all callers share its result.
 
 use std::time::Duration;
 
@@ -45,11 +44,15 @@ impl Backoff {
 
     /// Starts a pause after a failed renewal.
     pub fn record_failure(&mut self, error: &Error, now: i64) {
+        let growing = pause_seconds(self.failures);
         let seconds = match error.kind() {
-            ErrorKind::RetryLater { after } => i64::try_from(after.as_secs())
-                .unwrap_or(MAX_REQUESTED_PAUSE)
-                .clamp(1, MAX_REQUESTED_PAUSE),
-            _ => pause_seconds(self.failures),
+            ErrorKind::RetryLater { after } if error.has_retry_after() => {
+                i64::try_from(after.as_secs())
+                    .unwrap_or(MAX_REQUESTED_PAUSE)
+                    .clamp(1, MAX_REQUESTED_PAUSE)
+                    .max(growing)
+            }
+            _ => growing,
         };
         self.failures = self.failures.saturating_add(1);
         self.pause =
@@ -97,6 +100,15 @@ mod tests {
             assert!(backoff.current_error(until).is_none());
             assert!(backoff.current_error(999).is_none(), "a clock that was set back");
         }
+    }
+
+    #[test]
+    fn backoff_with_a_short_retry_after_grows_too() {
+        let mut backoff = Backoff::default();
+        for _ in 0..10 {
+            backoff.record_failure(&later(1), 1_000);
+        }
+        assert!(backoff.current_error(1_029).is_some());
     }
 
     #[test]

@@ -112,14 +112,26 @@ async fn backoff_ends_with_a_refresh_a_sign_in_or_another_network() {
 
 #[tokio::test]
 async fn backoff_grows_while_the_server_fails() {
+    backoff_grows_with("502 Bad Gateway", |kind| *kind == ErrorKind::Network).await;
+}
+
+#[tokio::test]
+async fn backoff_grows_while_the_server_is_busy_without_saying_for_how_long() {
+    let is_later = |kind: &ErrorKind| matches!(kind, ErrorKind::RetryLater { .. });
+    backoff_grows_with("503 Service Unavailable", is_later).await;
+}
+
+/// The server answers every renewal with this status.
+async fn backoff_grows_with(status: &str, is_expected: impl Fn(&ErrorKind) -> bool) {
     let home = Home::start().await;
     let (tap, client) = expired(&home).await;
-    let broken = "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n";
+    let broken = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
     for _ in 0..MANY {
-        tap.answer(REFRESH, Some(broken));
+        tap.answer(REFRESH, Some(&broken));
     }
     for _ in 0..MANY {
-        assert_eq!(*refused(&client).await.kind(), ErrorKind::Network);
+        let error = refused(&client).await;
+        assert!(is_expected(error.kind()), "{error:?}");
     }
     // The first one may have used an idle connection that was closed.
     assert_eq!(tap.count(REFRESH), 2);
