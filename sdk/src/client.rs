@@ -1,6 +1,7 @@
 //! The client of an app: one server, one vault, and at most one signed-in account.
 
 mod account;
+mod bound;
 mod browser;
 mod builder;
 mod native;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use propusk_wire::Secret;
 use tokio::sync::watch;
 
+pub use bound::BoundClient;
 pub use browser::{BrowserSignIn, LinkOutcome};
 pub use builder::ClientBuilder;
 
@@ -47,6 +49,9 @@ use crate::vault_state::VaultState;
 pub struct Client {
     pub(crate) core: Arc<SessionCore>,
     pub(crate) parts: Arc<ClientParts>,
+    /// Calls are sent only while this sign-in is the current one. `None`: whichever sign-in is
+    /// current.
+    user: Option<Arc<SignedInUser>>,
 }
 
 /// The parts of a client other than its session.
@@ -147,10 +152,8 @@ impl Client {
     pub async fn access_token_for(&self, user: &SignedInUser) -> Result<AccessToken> {
         self.core.refuse_other_user(Some(user))?;
         let token = self.core.current_token().await?;
-        match token.user.is_same(user) {
-            true => Ok(AccessToken(token)),
-            false => Err(Error::new(ErrorKind::OtherSignIn)),
-        }
+        refuse_token_of_other(Some(user), &token)?;
+        Ok(AccessToken(token))
     }
 
     /// Another access token, after a server has refused this one. It is for clients that
@@ -204,6 +207,7 @@ impl Client {
         &self,
         make_call: impl Fn(&Credential) -> Result<Call<T>>,
     ) -> Result<(T, Arc<CurrentToken>)> {
+        self.core.refuse_other_user(self.user.as_deref())?;
         self.authorized_as(self.core.current_token().await?, make_call).await
     }
 
@@ -214,6 +218,7 @@ impl Client {
         token: Arc<CurrentToken>,
         make_call: impl Fn(&Credential) -> Result<Call<T>>,
     ) -> Result<(T, Arc<CurrentToken>)> {
+        refuse_token_of_other(self.user.as_deref(), &token)?;
         let outcome = self.core.transport().send(make_call(&token.credential)?).await;
         if !matches!(outcome, Err(Failure::Network(_) | Failure::Silent | Failure::Unexpected(_))) {
             self.core.on_server_answer();
@@ -237,6 +242,14 @@ impl Client {
 
     pub(crate) async fn send<T>(&self, call: Result<Call<T>>) -> Result<T> {
         Ok(self.core.transport().send(call?).await?)
+    }
+}
+
+/// Refuses to send the token of a user who is not the one that the call is bound to.
+fn refuse_token_of_other(user: Option<&SignedInUser>, token: &CurrentToken) -> Result<()> {
+    match user {
+        Some(user) if !token.user.is_same(user) => Err(Error::new(ErrorKind::OtherSignIn)),
+        _ => Ok(()),
     }
 }
 

@@ -32,7 +32,7 @@ pub use account::{MailedLink, Operation, Profile, Registered, Registration};
 #[cfg(feature = "tower")]
 pub use api::{AccessTokenLayer, AccessTokenService};
 pub use api::{Api, ApiRequest};
-pub use client::{AccessToken, BrowserSignIn, Client, ClientBuilder, LinkOutcome};
+pub use client::{AccessToken, BoundClient, BrowserSignIn, Client, ClientBuilder, LinkOutcome};
 pub use clock::Clock;
 pub use dialects::Dialect;
 pub use error::{Error, ErrorKind, Result, SignOutReason};

@@ -198,6 +198,7 @@ impl ClientBuilder {
                 api,
                 redeem_lock: tokio::sync::Mutex::default(),
             }),
+            user: None,
         })
     }
 
