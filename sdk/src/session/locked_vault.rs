@@ -1,16 +1,10 @@
 //! The vault while this process holds its lock, with the record that was read under the lock.
 
-use std::time::Duration;
-
 use super::decide::SessionState;
 use super::record::{Record, StoredState};
 use crate::error::{Error, ErrorKind, Result};
-use crate::vault::{VaultError, VaultGuard};
+use crate::vault::{VAULT_TIMEOUT, VaultError, VaultGuard};
 use crate::vault_state::VaultState;
-
-/// How long to wait for the lock or the disk. A lock is never held during a request, so a longer
-/// wait means that the holder hangs.
-pub(super) const VAULT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The locked vault and its record.
 pub(super) struct LockedVault {

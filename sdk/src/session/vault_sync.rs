@@ -7,13 +7,14 @@ use std::time::Duration;
 use propusk_wire::Secret;
 
 use super::decide::{SessionState, merged_state};
-use super::locked_vault::{LockedVault, VAULT_TIMEOUT, state_of};
+use super::locked_vault::{LockedVault, state_of};
 use super::record::{Record, StoredState};
 use super::renewal_purpose::RenewalPurpose;
 use super::session_core::{Memory, SessionCore, is_changed, joined};
 use super::status::{Status, StatusChange};
 use crate::account::Profile;
 use crate::error::{ErrorKind, Result, SignOutReason};
+use crate::vault::VAULT_TIMEOUT;
 use crate::vault_state::VaultState;
 
 impl SessionCore {

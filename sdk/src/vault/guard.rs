@@ -130,7 +130,7 @@ async fn pass(contents: &Contents, task_lock: TaskLock) -> Result<OwnedMutexGuar
 
 /// Runs on its own thread, because another process may hold the lock for long and the runtime waits
 /// for its own threads at its end. If the caller has gone, the result is dropped.
-async fn on_a_thread<T: Send + 'static>(
+pub(super) async fn on_a_thread<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
     let (done, outcome) = oneshot::channel();

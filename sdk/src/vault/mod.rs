@@ -49,6 +49,10 @@ use keys::Keys;
 use memory::MemoryStorage;
 use task_locks::{TaskLock, TaskLocks};
 
+/// How long to wait for the lock or the disk. A lock is never held during a request, so a longer
+/// wait means that the holder hangs.
+pub(crate) const VAULT_TIMEOUT: Duration = Duration::from_secs(15);
+
 /// Stores one sealed record of at most 1 MiB: a session, or another secret of the app in a vault of
 /// its own. Clones are the same vault.
 ///

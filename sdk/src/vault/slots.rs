@@ -8,8 +8,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::disk_retry::{is_away, retry_while_away};
+use super::guard::on_a_thread;
 use super::key::FixedKey;
-use super::{FileStorage, KeyStore, Storage, Vault, VaultError, VaultKey, blocking};
+use super::{FileStorage, KeyStore, Storage, VAULT_TIMEOUT, Vault, VaultError, VaultKey, blocking};
 use crate::error::{Error, Result};
 use crate::vault_state::VaultState;
 
@@ -54,6 +55,9 @@ pub struct VaultSlots {
     /// The file that contains the name of the current slot.
     marker: FileStorage,
 }
+
+/// The lock of the marker; `None` if the file system has no locks.
+type MarkerLock = Option<Box<dyn Send>>;
 
 /// Returns the key store for a slot name.
 type KeyStores = dyn Fn(&str) -> Arc<dyn KeyStore> + Send + Sync;
@@ -129,12 +133,13 @@ impl VaultSlots {
     /// # Errors
     ///
     /// [`Usage`](crate::ErrorKind::Usage) if the name is not valid;
-    /// [`Storage`](crate::ErrorKind::Storage) if it cannot be written: the current slot does not
-    /// change.
+    /// [`Storage`](crate::ErrorKind::Storage) if it cannot be written, or if another process has
+    /// held its lock for 15 seconds: the current slot does not change.
     pub async fn switch_to(&self, name: &str) -> Result<()> {
         check(name)?;
+        let lock = self.lock_marker().await?;
         let (slots, name) = (self.clone(), name.to_owned());
-        Ok(blocking(move || slots.mark(&name).map_err(unwritten)).await?)
+        Ok(blocking(move || slots.mark(&name, lock).map_err(unwritten)).await?)
     }
 
     /// Removes a slot, readable or not: its file, the rest of earlier writes, and its key if the
@@ -151,8 +156,11 @@ impl VaultSlots {
     pub async fn remove(&self, name: &str) -> Result<()> {
         let vault = self.open(name)?;
         let (slots, name) = (self.clone(), name.to_owned());
-        let unmarked = blocking(move || slots.unmark(&name).map_err(unwritten)).await;
-        vault.lock().await?.erase().await?;
+        let unmarked = match self.lock_marker().await {
+            Ok(lock) => blocking(move || slots.unmark(&name, lock).map_err(unwritten)).await,
+            Err(error) => Err(error),
+        };
+        in_time(vault.lock()).await?.erase().await?;
         Ok(unmarked?)
     }
 
@@ -171,13 +179,11 @@ impl VaultSlots {
         Ok(text.filter(|name| problem_of(name).is_none()))
     }
 
-    fn mark(&self, name: &str) -> io::Result<()> {
-        let _lock = self.lock_marker()?;
+    fn mark(&self, name: &str, _lock: MarkerLock) -> io::Result<()> {
         retry_while_away(|| self.marker.write(name.as_bytes()))
     }
 
-    fn unmark(&self, name: &str) -> io::Result<()> {
-        let _lock = self.lock_marker()?;
+    fn unmark(&self, name: &str, _lock: MarkerLock) -> io::Result<()> {
         match self.marked()? {
             Some(marked) if marked == name => self.marker.remove(),
             _ => Ok(()),
@@ -186,11 +192,23 @@ impl VaultSlots {
 
     /// Locks the marker, so that two processes do not write its new file at once. Without support
     /// for locks, the marker is still replaced as a whole.
-    fn lock_marker(&self) -> io::Result<Option<Box<dyn Send>>> {
-        match retry_while_away(|| self.marker.lock()) {
+    async fn lock_marker(&self) -> std::result::Result<MarkerLock, VaultError> {
+        let slots = self.clone();
+        let locking = on_a_thread(move || match retry_while_away(|| slots.marker.lock()) {
             Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(None),
             locked => locked.map(Some),
-        }
+        });
+        in_time(async { locking.await.map_err(unwritten) }).await
+    }
+}
+
+/// Limits the wait for a lock, because its holder may be suspended.
+async fn in_time<T>(
+    lock: impl Future<Output = std::result::Result<T, VaultError>>,
+) -> std::result::Result<T, VaultError> {
+    match tokio::time::timeout(VAULT_TIMEOUT, lock).await {
+        Ok(locked) => locked,
+        Err(elapsed) => Err(VaultError::new(VaultState::Locked, elapsed)),
     }
 }
 

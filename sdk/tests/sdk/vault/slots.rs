@@ -180,6 +180,29 @@ async fn current_slot_is_switched_by_one_process_at_a_time() {
     assert_eq!(slots.current().await.unwrap().as_deref(), Some("boris"));
 }
 
+/// Another process is suspended while it holds the locks.
+#[cfg(unix)]
+#[tokio::test]
+async fn slots_wait_for_a_lock_with_a_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let slots = VaultSlots::file(folder.path(), key());
+    slots.switch_to("anna").await.unwrap();
+    let vault = slots.open("anna").unwrap();
+    write(&vault, "kept").await.unwrap();
+    let locked = ErrorKind::Storage { state: VaultState::Locked };
+    let other = fs::File::open(folder.path().join("current.lock")).unwrap();
+    other.lock().unwrap();
+    let held = vault.lock().await.unwrap();
+    tokio::time::pause();
+    assert_eq!(*slots.switch_to("boris").await.unwrap_err().kind(), locked);
+    assert_eq!(*slots.remove("anna").await.unwrap_err().kind(), locked);
+    tokio::time::resume();
+    drop((other, held));
+    slots.switch_to("anna").await.unwrap();
+    assert_eq!(slots.current().await.unwrap().as_deref(), Some("anna"));
+    assert_eq!(had(&vault).await, some("kept"));
+}
+
 /// A store with a key for each slot.
 #[derive(Default)]
 struct Keys(Mutex<HashMap<String, VaultKey>>);
