@@ -6,6 +6,8 @@ use propusk_wire::Secret;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::unknown_members::UnknownMembers;
+
 /// An operation that an API may or may not have.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
@@ -124,6 +126,8 @@ pub struct Profile {
     pub display_name: Option<String>,
     /// Whether the account has a password; `None` if the API does not report it.
     pub has_password: Option<bool>,
+    #[serde(flatten)]
+    pub(crate) unknown: UnknownMembers,
 }
 
 /// The contents of a mailed link.

@@ -342,6 +342,7 @@ impl From<Account> for Profile {
             username: account.username,
             display_name: account.display_name,
             has_password: Some(account.has_password),
+            ..Profile::default()
         }
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::deeplink::{Link, LinkProblem};
 use crate::pkce::{hash, is_same};
 use crate::redirect::RedirectUri;
-use crate::unknown_members::UnknownMembers;
+use crate::unknown_members::{OrUnknown, UnknownMembers};
 
 /// The longest time that a sign-in may take, in seconds. The server may set a shorter one.
 const LIFE: i64 = 600;
@@ -44,6 +44,8 @@ struct ResetProof {
     expires_at: i64,
     /// The origin of the server that received the request. `None` in records of older versions.
     origin: Option<String>,
+    #[serde(flatten)]
+    unknown: UnknownMembers,
 }
 
 /// A sign-in that continues in a browser.
@@ -64,6 +66,8 @@ pub(crate) struct PendingSignIn {
     pub sign_in: Option<String>,
     /// The origin of the server where the sign-in started. `None` in records of older versions.
     pub origin: Option<String>,
+    #[serde(flatten)]
+    pub unknown: UnknownMembers,
 }
 
 /// A sign-in that has ended.
@@ -71,7 +75,9 @@ pub(crate) struct PendingSignIn {
 #[serde(default)]
 struct EndedSignIn {
     state_hash: String,
-    outcome: Outcome,
+    outcome: OrUnknown<Outcome>,
+    #[serde(flatten)]
+    unknown: UnknownMembers,
 }
 
 /// How a sign-in ended.
@@ -181,7 +187,7 @@ impl Journal {
             let state_hash = hash(state);
             let past = self.over.iter_mut().find(|past| is_same(&past.state_hash, &state_hash));
             if let Some(past) = past {
-                past.outcome = outcome;
+                past.outcome = outcome.into();
             }
         }
     }
@@ -209,7 +215,8 @@ impl Journal {
         let verifier = kept.map_or(new, |proof| proof.verifier.clone());
         let expires_at = now.saturating_add(RESET_LIFE);
         let origin = origins.first().cloned();
-        self.reset = Some(ResetProof { verifier: verifier.clone(), expires_at, origin });
+        let unknown = kept.map(|proof| proof.unknown.clone()).unwrap_or_default();
+        self.reset = Some(ResetProof { verifier: verifier.clone(), expires_at, origin, unknown });
         Some(verifier)
     }
 
@@ -231,12 +238,13 @@ impl Journal {
     fn past(&self, state: &Secret) -> Option<Outcome> {
         let state_hash = hash(state);
         self.over.iter().fold(None, |found, past| {
-            if is_same(&past.state_hash, &state_hash) { Some(past.outcome) } else { found }
+            if is_same(&past.state_hash, &state_hash) { Some(past.outcome.value) } else { found }
         })
     }
 
     fn remember(&mut self, state: &Secret, outcome: Outcome) {
-        self.over.push(EndedSignIn { state_hash: hash(state), outcome });
+        let unknown = UnknownMembers::default();
+        self.over.push(EndedSignIn { state_hash: hash(state), outcome: outcome.into(), unknown });
         let surplus = self.over.len().saturating_sub(MAX_ENDED);
         self.over.drain(..surplus);
     }

@@ -516,7 +516,7 @@ fn journal_of_another_version_is_read() {
         "expires_at":1700000600,"nonce":"n"}],"over":[{"state_hash":"h","outcome":"postponed"}],
         "kept_since":1}"#;
     let mut journal: Journal = serde_json::from_str(newer).expect("a newer journal");
-    assert_eq!(journal.over[0].outcome, Outcome::Failed);
+    assert_eq!(journal.over[0].outcome.value, Outcome::Failed);
     let arrival =
         journal.arrive(parse("com.example.app:/signed-in?code=c&state=s", &redirects()), NOW);
     assert!(matches!(arrival, LinkAction::Redeem { .. }), "{arrival:?}");

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::unknown_members::UnknownMembers;
+
 /// The list keeps this many entries; the oldest are dropped first.
 const MAX_COUNT: usize = 64;
 
@@ -17,6 +19,8 @@ struct Adopted {
     hash: String,
     /// When the tokens expire, by the server's clock. `None` if it is unknown: the entry stays.
     until: Option<i64>,
+    #[serde(flatten)]
+    unknown: UnknownMembers,
 }
 
 impl AdoptedTokens {
@@ -26,7 +30,7 @@ impl AdoptedTokens {
 
     pub fn add(&mut self, hash: String, until: Option<i64>, now: i64) {
         self.0.retain(|adopted| adopted.until.is_none_or(|until| now < until));
-        self.0.push(Adopted { hash, until });
+        self.0.push(Adopted { hash, until, unknown: UnknownMembers::default() });
         let surplus = self.0.len().saturating_sub(MAX_COUNT);
         self.0.drain(..surplus);
     }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attempt_id::random_text;
 use crate::error::Result;
+use crate::unknown_members::UnknownMembers;
 
 /// The longest lease in seconds, whatever request timeout the app sets.
 const MAX_DURATION: i64 = 600;
@@ -26,6 +27,8 @@ pub(crate) struct Lease {
     until: i64,
     /// The duration of the lease, in seconds.
     lives: i64,
+    #[serde(flatten)]
+    unknown: UnknownMembers,
 }
 
 /// Whether a client may renew.
@@ -70,6 +73,7 @@ impl Lease {
             process: std::process::id(),
             until: now.saturating_add(lives),
             lives,
+            unknown: UnknownMembers::default(),
         }
     }
 

@@ -28,7 +28,8 @@ impl LockedVault {
             }
             Ok(record) => Ok(record.clone()),
             Err(error) if is_replaceable(error) => {
-                Ok(Record { held: memory.held(), lease: None, ..self.last.clone() })
+                let (held, last) = (memory.held(), self.last.clone());
+                Ok(Record { held, lease: None, unknown_reason: None, ..last })
             }
             Err(error) => Err(error.clone()),
         }

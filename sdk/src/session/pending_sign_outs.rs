@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::stored_session::Session;
 use crate::account::Operation;
+use crate::unknown_members::UnknownMembers;
 
 /// At most this many are kept; the oldest are dropped first.
 const MAX_COUNT: usize = 8;
@@ -48,6 +49,8 @@ pub(crate) struct PendingSignOut {
     session: Box<Session>,
     /// When the session ended, by this device's clock, in seconds since 1970.
     since: i64,
+    #[serde(flatten)]
+    unknown: UnknownMembers,
 }
 
 impl PendingSignOuts {
@@ -60,7 +63,10 @@ impl PendingSignOuts {
         match known.and_then(|at| self.0.get_mut(at)) {
             Some(owed) if owed.session.generation >= session.generation => {}
             Some(owed) => owed.session = session,
-            None => self.0.push(PendingSignOut { session, since: now }),
+            None => {
+                let unknown = UnknownMembers::default();
+                self.0.push(PendingSignOut { session, since: now, unknown });
+            }
         }
         let surplus = self.0.len().saturating_sub(MAX_COUNT);
         self.0.drain(..surplus);

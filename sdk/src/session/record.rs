@@ -2,6 +2,7 @@
 
 use propusk_wire::Secret;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::adopted_tokens::AdoptedTokens;
 use super::lease::Lease;
@@ -49,6 +50,10 @@ pub(crate) struct Record {
     #[serde(default)]
     #[serde(rename = "latest")]
     pub latest_server_time: i64,
+    /// The reason of a sign-out, if a newer version has stored one that is read as
+    /// [`SignOutReason::Ended`].
+    #[serde(skip)]
+    pub unknown_reason: Option<Value>,
     #[serde(flatten)]
     pub unknown: UnknownMembers,
 }
@@ -67,6 +72,7 @@ impl Default for Record {
             adopted: AdoptedTokens::default(),
             lost_sign_in_id: None,
             latest_server_time: 0,
+            unknown_reason: None,
             unknown: UnknownMembers::default(),
         }
     }

@@ -3,6 +3,8 @@
 
 use std::sync::PoisonError;
 
+use serde_json::Value;
+
 use super::attempt_id::random_text;
 use super::decide::is_same_renewal;
 use super::last_seen::{LastSeen, UnwrittenEnd};
@@ -12,6 +14,9 @@ use super::session_core::SessionCore;
 use super::stored_session::Session;
 use crate::error::{Error, ErrorKind, Result, SignOutReason};
 use crate::vault_state::VaultState;
+
+/// Where the record contains the reason of a sign-out.
+const REASON: &str = "/held/signed_out";
 
 impl SessionCore {
     /// Locks the vault among all processes and reads it. The wait is limited, because a process may
@@ -159,7 +164,10 @@ fn newly_confirmed(found: Option<&Record>, record: &Record) -> Option<i64> {
 
 fn parse(bytes: &[u8]) -> Result<Record> {
     let state = match serde_json::from_slice::<Record>(bytes) {
-        Ok(record) if record.is_known() => return Ok(record),
+        Ok(record) if record.is_known() => {
+            let unknown_reason = unknown_reason(&record, bytes);
+            return Ok(Record { unknown_reason, ..record });
+        }
         Ok(_) => VaultState::NewerVersion,
         Err(_) if is_newer(bytes) => VaultState::NewerVersion,
         Err(_) => VaultState::Unreadable,
@@ -168,13 +176,33 @@ fn parse(bytes: &[u8]) -> Result<Record> {
 }
 
 fn is_newer(bytes: &[u8]) -> bool {
-    let parsed = serde_json::from_slice::<serde_json::Value>(bytes).ok();
+    let parsed = serde_json::from_slice::<Value>(bytes).ok();
     let version = parsed.and_then(|record| record.get("version")?.as_u64());
     version.is_some_and(|version| version > u64::from(VERSION))
 }
 
+/// The stored reason of a sign-out, if this version reads it as [`SignOutReason::Ended`].
+fn unknown_reason(record: &Record, bytes: &[u8]) -> Option<Value> {
+    if record.held != StoredState::SignedOut(SignOutReason::Ended) {
+        return None;
+    }
+    let stored: Value = serde_json::from_slice(bytes).ok()?;
+    stored.pointer(REASON).filter(|reason| **reason != "ended").cloned()
+}
+
 fn encode(record: &Record) -> Result<Vec<u8>> {
-    serde_json::to_vec(record).map_err(|error| {
+    let encoded = match (&record.held, &record.unknown_reason) {
+        (StoredState::SignedOut(SignOutReason::Ended), Some(reason)) => {
+            serde_json::to_value(record).and_then(|mut value| {
+                if let Some(stored) = value.pointer_mut(REASON) {
+                    *stored = reason.clone();
+                }
+                serde_json::to_vec(&value)
+            })
+        }
+        _ => serde_json::to_vec(record),
+    };
+    encoded.map_err(|error| {
         Error::because(ErrorKind::Storage { state: VaultState::Unreadable }, error)
     })
 }

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 
 use propusk::{
-    Client, ErrorKind, FileStorage, KeyStore, KeyStoreError, Phase, SignOutReason, Storage, Vault,
-    VaultKey, VaultState,
+    Client, ErrorKind, FileStorage, KeyStore, KeyStoreError, OfflinePolicy, Phase, SignOutReason,
+    Storage, Vault, VaultKey, VaultState,
 };
-
+use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::{EMAIL, EXPIRED, Home, PASSWORD, key, reason};
@@ -292,6 +292,69 @@ async fn record_keeps_unknown_members_of_a_newer_version() {
     let left = vault.read().await.expect("readable").expect("a record");
     let left: serde_json::Value = serde_json::from_slice(&left).expect("JSON");
     assert_eq!(left["passkeys"], record["passkeys"]);
+}
+
+/// The stored record.
+async fn record_of(vault: &Vault) -> serde_json::Value {
+    let record = vault.read().await.expect("readable").expect("a record");
+    serde_json::from_slice(&record).expect("JSON")
+}
+
+/// Writes a record as the next one of its series.
+async fn replace(vault: &Vault, record: &mut serde_json::Value) {
+    record["number"] = (record["number"].as_u64().expect("a number") + 1).into();
+    let guard = vault.lock().await.expect("a lock");
+    guard.write(record.to_string().as_bytes()).await.expect("written");
+}
+
+#[tokio::test]
+async fn record_keeps_unknown_members_and_values_in_all_its_parts() {
+    let home = Home::start().await;
+    home.signed_in().await;
+    let (vault, now) = (home.vault(), home.clock.now());
+    let mut record = record_of(&vault).await;
+    let mut owed = record["held"]["signed_in"].clone();
+    owed["lineage"] = "another".into();
+    owed["credential"]["token"] = "another".into();
+    owed["origin"] = "https://another.example.org".into();
+    record["held"]["signed_in"]["profile"]["later"] = 1.into();
+    record["lease"] =
+        json!({"holder": "another", "process": 0, "until": 0, "lives": 1, "later": 2});
+    record["owed"] = json!([{"session": owed, "since": now, "later": 3}]);
+    record["adopted"] = json!([{"hash": "a hash", "until": null, "later": 4}]);
+    record["journal"] = json!({
+        "open": [{"state": "a state", "expires_at": now + 300, "later": 5}],
+        "over": [{"state_hash": "a hash", "outcome": "abducted", "later": 6}],
+        "reset": {"verifier": "a verifier", "expires_at": now + 300, "later": 7},
+    });
+    replace(&vault, &mut record).await;
+
+    let app = home.app();
+    home.advance(120);
+    let policy = OfflinePolicy::trusted_for(LIMIT);
+    app.offline_identity(policy).await.expect("a user");
+    let mut after = record_of(&vault).await;
+    assert_ne!(after["latest"], record["latest"], "the time is written");
+    for member in [
+        "/held/signed_in/profile/later",
+        "/lease/later",
+        "/owed/0/later",
+        "/adopted/0/later",
+        "/journal/open/0/later",
+        "/journal/over/0/later",
+        "/journal/over/0/outcome",
+        "/journal/reset/later",
+    ] {
+        assert!(record.pointer(member).is_some(), "{member}");
+        assert_eq!(after.pointer(member), record.pointer(member), "{member}");
+    }
+
+    after["held"] = json!({"signed_out": "abducted"});
+    replace(&vault, &mut after).await;
+    home.app().cancel_sign_in(&"a state".into()).await.expect("a journal");
+    let left = record_of(&vault).await;
+    assert_eq!(left["journal"]["open"], json!([]), "the journal is written");
+    assert_eq!(left["held"], json!({"signed_out": "abducted"}));
 }
 
 #[tokio::test]
