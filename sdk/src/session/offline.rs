@@ -3,6 +3,7 @@
 //! setting the device's clock back does not extend the trust.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::decide::SessionState;
@@ -62,6 +63,7 @@ impl SessionCore {
         };
         let session = kept.session;
         let now = self.transport.moment().server;
+        let latest = record.latest_server_time.max(self.unwritten_time.load(Ordering::Relaxed));
         if now > record.latest_server_time.saturating_add(TIME_WRITE_PERIOD) {
             let written = self
                 .change(move |record| {
@@ -69,12 +71,13 @@ impl SessionCore {
                 })
                 .await;
             if let Err(error) = written {
+                // It counts meanwhile: a clock that is set back gains nothing.
+                self.unwritten_time.fetch_max(now, Ordering::Relaxed);
                 tracing::warn!(%error, "the latest known time could not be stored");
             }
         }
         let seconds = i64::try_from(policy.trusted_for.as_secs()).unwrap_or(i64::MAX);
         let until = session.confirmed_at.map(|at| at.saturating_add(seconds));
-        let latest = record.latest_server_time;
         let is_set_back = now < latest.saturating_sub(CLOCK_TOLERANCE);
         // Within the tolerance, a clock that was set back gains nothing either.
         let now = now.max(latest);

@@ -2,6 +2,7 @@
 //! reading and writing, never during a request.
 
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
 use serde_json::Value;
 
@@ -125,11 +126,15 @@ impl SessionCore {
         record.latest_server_time = match newly_confirmed(locked.found(), &record) {
             // The server's time is reliable.
             Some(at) => at,
-            None => record.latest_server_time.max(self.transport.moment().server),
+            None => {
+                let latest = record.latest_server_time.max(self.transport.moment().server);
+                latest.max(self.unwritten_time.load(Ordering::Relaxed))
+            }
         };
         in_time(locked.guard.write(&encode(&record)?)).await?;
         self.note_seen(&record);
         self.set_unwritten_end(None);
+        self.unwritten_time.store(0, Ordering::Relaxed);
         Ok(())
     }
 

@@ -47,6 +47,8 @@ pub(crate) struct SessionCore {
     pub(super) sign_out_retry: Mutex<SignOutRetry>,
     pub(super) backoff: Mutex<Backoff>,
     pub(super) work: BackgroundWork,
+    /// The latest known server time, if it could not be written; otherwise 0.
+    pub(super) unwritten_time: AtomicI64,
     /// When adopted tokens were last verified, by this device's clock.
     pub(super) verified_at: AtomicI64,
     /// Whether another write is scheduled.
@@ -87,6 +89,7 @@ impl SessionCore {
             sign_out_retry: Mutex::default(),
             backoff: Mutex::default(),
             work: BackgroundWork::new(),
+            unwritten_time: AtomicI64::new(0),
             verified_at: AtomicI64::new(0),
             is_write_retry_scheduled: AtomicBool::new(false),
             is_watching: AtomicBool::new(false),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use propusk::testing::{DiskState, FailingVault, FakeServer};
-use propusk::{Client, SignOutReason, VaultState};
+use propusk::{Client, Clock, OfflinePolicy, SignOutReason, Trust, VaultState};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -119,6 +119,32 @@ async fn sign_out_that_is_not_written_does_not_end_the_next_sign_in() {
     let other = signed_in(&server, &ProcessDisk::of(&path)).await;
     let user = other.status().await.expect("a status").user;
     assert_eq!(client.status().await.expect("a status").user, user);
+}
+
+#[tokio::test]
+async fn clock_set_back_gains_no_trust_although_the_disk_is_full() {
+    let (server, device) = (server().await, FailingVault::new());
+    let start = server.clock().now();
+    let clock = Clock::manual(start);
+    let client = server.builder().clock(clock.clone()).vault(device.vault());
+    let client = client.build().expect("a client");
+    client.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+    let trust = async || {
+        let identity = client.offline_identity(OfflinePolicy::trusted_for(2 * HOUR)).await;
+        identity.expect("a user").trust
+    };
+    device.set_disk(DiskState::Full);
+    clock.set(start + 3 * 3_600);
+    assert_eq!(trust().await, Trust::MustGoOnline, "too long ago");
+    clock.set(start + 3_600);
+    assert_eq!(trust().await, Trust::MustGoOnline, "the clock was set back");
+    device.set_disk(DiskState::Works);
+    assert_eq!(trust().await, Trust::MustGoOnline);
+    assert!(client.finish_pending_work(HOUR).await);
+    drop(client);
+    let next = server.builder().clock(clock).vault(device.vault()).build().expect("a client");
+    let identity = next.offline_identity(OfflinePolicy::trusted_for(2 * HOUR)).await;
+    assert_eq!(identity.expect("a user").trust, Trust::MustGoOnline, "the time was written");
 }
 
 #[tokio::test]
