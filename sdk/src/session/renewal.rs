@@ -51,6 +51,8 @@ struct RenewalRequest {
     session: Session,
     /// How long another process may still receive an answer to the same renewal.
     other_process_limit: Duration,
+    /// The lease of that process, which the lease of this renewal has replaced.
+    other_lease: Option<Lease>,
 }
 
 impl SessionCore {
@@ -86,14 +88,20 @@ impl SessionCore {
                     RenewalStep::Send(asked) => break asked,
                 }
             };
-            let answer = self.ask(&asked.session, &purpose).await;
+            let mut answer = self.ask(&asked.session, &purpose).await;
             let clock_offset = self.transport.moment().offset;
-            if answer.as_ref().is_err_and(|verdict| verdict.end().is_some()) {
-                self.wait_for_other_process(&asked).await;
-            }
-            if let Some(outcome) =
-                self.apply_answer(&asked.session, &purpose, answer, clock_offset).await
+            let mut is_open = false;
+            if answer.as_ref().is_err_and(|verdict| verdict.end().is_some())
+                && let Some(left) = self.wait_for_other_process(&asked).await
             {
+                answer = Err(Verdict::Inconclusive(renewed_by_other(left)));
+                is_open = true;
+            }
+            let outcome = self.apply_answer(&asked.session, &purpose, answer, clock_offset).await;
+            if is_open {
+                self.restore_other_lease(*asked).await;
+            }
+            if let Some(outcome) = outcome {
                 return outcome;
             }
         }
@@ -140,7 +148,7 @@ impl SessionCore {
         }
         match purpose.sends_refresh_token(&kept.session) {
             true => self.acquire_lease(&locked, kept, purpose, other_process_deadline).await,
-            false => Ok(RenewalStep::send(*kept.session, Duration::ZERO)),
+            false => Ok(RenewalStep::send(*kept.session)),
         }
     }
 
@@ -184,28 +192,51 @@ impl SessionCore {
             Turn::Renew(other_process_limit) => other_process_limit,
             Turn::Wait => return Ok(RenewalStep::Wait),
             Turn::Later(after) => {
-                let later = Error::explained(
-                    ErrorKind::RetryLater { after },
-                    "another process is renewing the session",
-                );
-                return self.usable_token_or(&kept, purpose, later);
+                return self.usable_token_or(&kept, purpose, renewed_by_other(after));
             }
         };
+        let other_lease = lease.filter(|lease| !lease.is_of(&self.holder)).cloned();
         let mut record = locked.record(&SessionState::SignedIn(kept.clone()))?;
         record.lease = Some(Lease::new(&self.holder, now, self.transport.timeout()));
         if let Err(error) = self.write(locked, record).await {
             tracing::info!(%error, "other processes are not informed of a renewal");
         }
         self.publish_phase(Phase::Refreshing);
-        Ok(RenewalStep::send(*kept.session, other_process_limit))
+        let session = *kept.session;
+        Ok(RenewalStep::Send(Box::new(RenewalRequest {
+            session,
+            other_process_limit,
+            other_lease,
+        })))
     }
 
     /// Waits while another process that sent the same refresh token may still get an answer: that
-    /// answer counts.
-    async fn wait_for_other_process(&self, asked: &RenewalRequest) {
-        let until = Instant::now() + asked.other_process_limit;
-        while Instant::now() < until && self.is_current(&asked.session).await.unwrap_or(true) {
-            sleep_until(until.min(Instant::now() + POLL_PERIOD)).await;
+    /// answer counts. After a few seconds, returns for how long it may still arrive.
+    async fn wait_for_other_process(&self, asked: &RenewalRequest) -> Option<Duration> {
+        let start = Instant::now();
+        let until = start + asked.other_process_limit;
+        let deadline = until.min(start + OTHER_PROCESS_WAIT);
+        while Instant::now() < deadline {
+            if !self.is_current(&asked.session).await.unwrap_or(true) {
+                return None;
+            }
+            sleep_until(deadline.min(Instant::now() + POLL_PERIOD)).await;
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        (!left.is_zero()).then_some(left)
+    }
+
+    /// Writes the lease of the other process again: it may still get the answer.
+    async fn restore_other_lease(self: &Arc<Self>, asked: RenewalRequest) {
+        let RenewalRequest { session, other_lease, .. } = asked;
+        let restored = self.change(move |record| {
+            let is_same = record.session().is_some_and(|held| is_same_renewal(&session, held));
+            if is_same && record.lease.is_none() {
+                record.lease = other_lease;
+            }
+        });
+        if let Err(error) = restored.await {
+            tracing::info!(%error, "other processes are not informed of a renewal");
         }
     }
 
@@ -382,9 +413,19 @@ impl SessionCore {
     }
 }
 
+fn renewed_by_other(after: Duration) -> Error {
+    Error::explained(ErrorKind::RetryLater { after }, "another process is renewing the session")
+}
+
 impl RenewalStep {
-    fn send(session: Session, other_process_limit: Duration) -> Self {
-        RenewalStep::Send(Box::new(RenewalRequest { session, other_process_limit }))
+    /// Sends a renewal that no other process has sent.
+    fn send(session: Session) -> Self {
+        let other_process_limit = Duration::ZERO;
+        RenewalStep::Send(Box::new(RenewalRequest {
+            session,
+            other_process_limit,
+            other_lease: None,
+        }))
     }
 }
 

@@ -178,6 +178,28 @@ async fn refusal_is_not_believed_while_another_process_may_get_the_answer() {
     assert_eq!(Some(token.token().expose()), expected);
 }
 
+/// The caller does not wait until the lease of the other process has expired.
+#[tokio::test]
+async fn refusal_is_left_open_until_the_lease_of_another_process_has_expired() {
+    let peer = Peer::ours(Dialect::SimplejwtRotating).await;
+    peer.account("nina").await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let vault = vault_at(folder.path());
+    let client = peer.builder().vault(vault.clone()).build().expect("a client");
+    client.sign_in(&peer.identifier("nina"), PASSWORD).await.expect("a sign-in");
+    peer.expire_access().await;
+    let mut other = Stopped::start();
+    leased(&vault, other.0.id(), &peer.clock).await;
+    other.0.kill().and_then(|()| other.0.wait()).expect("killed");
+    renewed_elsewhere(&peer, peer.url(), folder.path()).await;
+    let error = client.access_token().await.expect_err("another process may have the token");
+    assert!(matches!(error.kind(), ErrorKind::RetryLater { .. }), "{error:?}");
+    assert!(client.status().await.expect("a status").is_signed_in());
+    assert_eq!(record(&vault).await["lease"]["holder"], "another");
+    peer.advance(22).await;
+    assert_eq!(reason(client.access_token().await), SignOutReason::AnswerLost);
+}
+
 #[tokio::test]
 async fn lease_is_broken_by_a_sign_out_a_sign_in_and_an_adoption() {
     let (home, other) = (Home::start().await, tempfile::tempdir().expect("a folder"));
