@@ -82,7 +82,7 @@ impl ClientBuilder {
     }
 
     /// Adds a former address of the same server, such as `https://old.example.org`. Sessions that
-    /// started there stay valid.
+    /// started there stay valid. Nothing is sent to it, so it may be a plain `http://` address.
     pub fn former_server(mut self, server: impl Into<String>) -> Self {
         self.former_server.push(server.into());
         self
@@ -175,8 +175,7 @@ impl ClientBuilder {
         for origin in &self.api_origins {
             origins.push(self.address(origin)?.origin());
         }
-        let former = self.former_server.iter().map(|server| self.address(server));
-        let former = former.map(|server| Ok(server?.origin().ascii_serialization()));
+        let former = self.former_server.iter().map(|server| former_origin(server));
         let former = former.collect::<Result<Vec<_>>>()?;
         let tls = self.network.tls()?;
         let http = match self.http {
@@ -222,6 +221,15 @@ impl ClientBuilder {
         }
         Ok(url)
     }
+}
+
+/// The origin of an address that is only compared and never contacted.
+fn former_origin(text: &str) -> Result<String> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let url = url.ok_or_else(|| {
+        Error::usage("a former address of a server must begin with https:// or http://")
+    })?;
+    Ok(url.origin().ascii_serialization())
 }
 
 impl fmt::Debug for ClientBuilder {
