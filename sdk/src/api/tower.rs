@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Request, Response, StatusCode, Uri};
-use reqwest::header::AUTHORIZATION;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use tower_layer::Layer;
 use tower_service::Service;
 use url::Url;
@@ -116,10 +116,21 @@ impl Verdict {
         match response.status() {
             StatusCode::UNAUTHORIZED => Verdict::Refused,
             _ if is_unauthenticated => Verdict::Refused,
-            status if status.is_success() && grpc.is_none() => Verdict::Accepted,
+            // The status of a gRPC call usually follows the answer, in its trailers.
+            status if status.is_success() && !is_grpc(response) => Verdict::Accepted,
             _ => Verdict::Unknown,
         }
     }
+}
+
+/// Whether the answer is one of gRPC: `application/grpc`, also with a suffix such as `+proto`.
+fn is_grpc<R>(response: &Response<R>) -> bool {
+    let headers = response.headers();
+    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let starts_with_grpc = media_type.is_some_and(|value| {
+        value.trim_start().to_ascii_lowercase().starts_with("application/grpc")
+    });
+    starts_with_grpc || headers.contains_key("grpc-status")
 }
 
 impl<S> Layer<S> for AccessTokenLayer {

@@ -18,6 +18,10 @@ const REFRESH: &str = "POST /propusk/v1/sessions/refresh";
 const UNAUTHENTICATED: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/grpc\r\n\
     grpc-status: 16\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
+/// Its gRPC status follows in the trailers.
+const STARTED: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/grpc+proto\r\n\
+    content-length: 0\r\nconnection: close\r\n\r\n";
+
 fn hyper() -> legacy::Client<HttpConnector, Full<Bytes>> {
     legacy::Client::builder(TokioExecutor::new()).build_http()
 }
@@ -69,6 +73,18 @@ async fn tower_request_after_a_refusal_has_another_token() {
         assert_eq!(status(&layer, &url).await, 401);
     }
     assert_eq!(server.count(REFRESH), 3);
+}
+
+#[tokio::test]
+async fn tower_answer_with_a_later_grpc_status_does_not_count_as_accepted() {
+    let home = Home::start().await;
+    let (server, tap, client) = app(&home).await;
+    let (layer, url) = (client.tower_layer(), format!("{}/propusk/v1/account", tap.url()));
+    for answer in [UNAUTHENTICATED, STARTED, UNAUTHENTICATED, STARTED, UNAUTHENTICATED] {
+        tap.answer(ACCOUNT, Some(answer));
+        assert_eq!(status(&layer, &url).await, 200);
+    }
+    assert_eq!(server.count(REFRESH), 1, "an endpoint that always refuses causes one renewal");
 }
 
 #[tokio::test]
