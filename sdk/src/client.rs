@@ -99,7 +99,8 @@ impl Client {
     /// failed. Returns whether all of it was done within the limit.
     ///
     /// Call it before a process exits: in a command-line program, a handler of a push message or an
-    /// app extension. Unfinished work continues at the next start.
+    /// app extension. Unfinished work continues at the next start, except a renewal that has spent
+    /// the refresh token: its session may be lost.
     pub async fn finish_pending_work(&self, limit: Duration) -> bool {
         self.core.finish_pending_work(limit).await
     }
@@ -134,9 +135,10 @@ impl Client {
         Ok(AccessToken(self.core.current_token().await?))
     }
 
-    /// As [`access_token`](Self::access_token), but a token that expires within a minute is renewed
-    /// first, if that is possible now. It is for requests that cannot be sent twice, such as the
-    /// upload of a stream, and for connections that are checked only when they are opened.
+    /// As [`access_token`](Self::access_token), but a token that expires soon is renewed first, if
+    /// that is possible now: within 60 to 90 s, or closer to its end if it is valid for less than
+    /// ten minutes. It is for requests that cannot be sent twice, such as the upload of a stream,
+    /// and for connections that are checked only when they are opened.
     ///
     /// # Errors
     /// Those of [`access_token`](Self::access_token).

@@ -80,7 +80,7 @@ impl ApiRequest {
     /// sent once more.
     ///
     /// A multipart body or a stream cannot be sent twice. For such a request, a token that expires
-    /// within a minute is renewed first. After a 401 the token is renewed and the 401 is returned,
+    /// soon is renewed first. After a 401 the token is renewed and the 401 is returned,
     /// so that the app can send the request again.
     ///
     /// # Errors

@@ -38,8 +38,8 @@ pub struct AccessTokenService<S> {
 
 impl Client {
     /// A layer that attaches the access token to the requests of a `tower` client, such as hyper's
-    /// or a channel of tonic, at the origins of [`api`](Self::api). A token that expires within a
-    /// minute is renewed first.
+    /// or a channel of tonic, at the origins of [`api`](Self::api). A token that expires soon is
+    /// renewed first.
     ///
     /// A body of any type cannot be sent twice. After a 401 or the gRPC status `UNAUTHENTICATED`,
     /// the token is renewed and the answer is returned. If a retry layer above this one sends the
