@@ -162,7 +162,10 @@ impl World {
     ) -> Result<(), Failure> {
         let client = group.processes[0].client.clone();
         let token = group.processes[0].spawn(async move { client.access_token().await }).await;
-        let Ok(Ok(token)) = token else { return Ok(()) };
+        let token = match token {
+            Ok(Ok(token)) => token,
+            failed => return Err(Failure::Stuck(format!("no token at the end: {failed:?}"))),
+        };
         let sessions = self.sessions(token.header().to_str().unwrap_or_default()).await;
         match (1..=1 + untracked_sessions(group, plan, context.api)).contains(&sessions) {
             true => Ok(()),
