@@ -222,6 +222,19 @@ impl Plan {
         self.acts.iter().any(|(_, act)| signs_in(act))
     }
 
+    /// Whether an answer of the server may be lost: not if everything works, nor if only requests
+    /// are lost and no process is killed or suspended.
+    pub(super) fn may_lose_answers(&self) -> bool {
+        let may_lose = |fault: &Fault| match fault {
+            Fault::Message(
+                _,
+                MessageFault::DropRequest | MessageFault::CutRequest | MessageFault::Proxy,
+            ) => false,
+            Fault::Message(..) | Fault::Save(..) => true,
+        };
+        self.is_lockless || self.faults.iter().any(may_lose)
+    }
+
     /// The acts before this round.
     pub(super) fn before(&self, round: usize) -> impl Iterator<Item = Act> {
         self.acts.iter().filter(move |(number, _)| *number == round).map(|(_, act)| *act)

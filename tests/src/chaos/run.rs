@@ -82,7 +82,8 @@ impl World {
         };
         outcome.failures.extend(ended.err());
         let lost = Failure::SignedOut(SignOutReason::AnswerLost);
-        if api.loses_answers() && outcome.failures.contains(&lost) {
+        let may_lose = api.loses_answers() && plan.may_lose_answers();
+        if may_lose && outcome.failures.contains(&lost) {
             outcome.failures.clear();
             outcome.answer_lost = true;
         }
