@@ -50,7 +50,7 @@ pub(super) fn opaque(kept: &Kept, now: i64) -> Result<Tokens> {
     match (&kept.access, &kept.refresh) {
         (Some(key), None) => Ok(Tokens {
             answered_at: now,
-            access: Credential { scheme: Scheme::Token, token: key.clone() },
+            access: Credential::new(Scheme::Token, key.clone()),
             access_lifetime: None,
             refresh: None,
             refresh_lifetime: None,
@@ -79,7 +79,7 @@ pub(super) fn checked(kept: &existing_tokens::ExistingTokens) -> Result<()> {
 fn pair(scheme: Scheme, access: &Secret, refresh: &Secret, now: i64) -> Tokens {
     Tokens {
         answered_at: now,
-        access: Credential { scheme, token: access.clone() },
+        access: Credential::new(scheme, access.clone()),
         access_lifetime: None,
         refresh: Some(refresh.clone()),
         refresh_lifetime: None,

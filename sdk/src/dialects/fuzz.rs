@@ -40,7 +40,7 @@ fn calls(dialect: Dialect) -> impl Iterator<Item = Call<Tokens>> {
     let (wire, token) = (dialect.wire(), Secret::new("token"));
     let client = OAuthClient { id: "client".to_owned(), secret: token.clone() };
     let app = App { device_name: None, oauth_client: Some(client) };
-    let access = Credential { scheme: Scheme::Bearer, token: token.clone() };
+    let access = Credential::new(Scheme::Bearer, token.clone());
     let renewal =
         Renewal { access: &access, refresh: &token, attempt: &token, rotates: false, app: &app };
     let calls = [

@@ -28,6 +28,7 @@ use serde_json::Value;
 use crate::account::{MailedLink, Operation, Profile, Registered, Registration};
 use crate::error::{Error, Result, SignOutReason};
 use crate::rejection::Rejection;
+use crate::unknown_members::UnknownMembers;
 
 pub(crate) use jwt::account_of;
 
@@ -115,10 +116,25 @@ pub(crate) struct Request {
 }
 
 /// An access token and its scheme.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, Serialize)]
 pub(crate) struct Credential {
     pub scheme: Scheme,
     pub token: Secret,
+    #[serde(flatten)]
+    unknown: UnknownMembers,
+}
+
+impl Credential {
+    pub fn new(scheme: Scheme, token: Secret) -> Self {
+        Credential { scheme, token, unknown: UnknownMembers::default() }
+    }
+}
+
+/// What a newer version has stored with a token does not make it another one.
+impl PartialEq for Credential {
+    fn eq(&self, other: &Self) -> bool {
+        self.scheme == other.scheme && self.token == other.token
+    }
 }
 
 /// The scheme of the `Authorization` header.

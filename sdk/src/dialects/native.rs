@@ -319,7 +319,7 @@ fn tokens(reply: &Reply) -> Option<Tokens> {
         .all(|token| is_sendable(token.expose()));
     is_whole.then(|| Tokens {
         answered_at: reply.server_now,
-        access: Credential { scheme: Scheme::Bearer, token: response.access_token },
+        access: Credential::new(Scheme::Bearer, response.access_token),
         access_lifetime: Some(lifetime(response.expires_in)),
         refresh: Some(response.refresh_token),
         refresh_lifetime: Some(lifetime(response.refresh_expires_in)),

@@ -125,7 +125,7 @@ fn tokens(Token(access): Token, now: i64) -> Tokens {
     Tokens {
         answered_at: now,
         access_lifetime: jwt::lifetime_of(&access, now),
-        access: Credential { scheme: Scheme::Bearer, token: access },
+        access: Credential::new(Scheme::Bearer, access),
         refresh: None,
         refresh_lifetime: None,
         session_id: None,

@@ -10,7 +10,7 @@ use crate::network::Network;
 const LIMIT: Duration = Duration::from_millis(50);
 
 fn access() -> Credential {
-    Credential { scheme: Scheme::Bearer, token: "access".into() }
+    Credential::new(Scheme::Bearer, "access".into())
 }
 
 fn transport(server: &str) -> Transport {

@@ -100,7 +100,7 @@ fn core(vault: &Vault) -> Arc<SessionCore> {
 fn session(sign_in_id: &str) -> Box<Session> {
     let tokens = Tokens {
         answered_at: 1_000,
-        access: Credential { scheme: Scheme::Bearer, token: "access".into() },
+        access: Credential::new(Scheme::Bearer, "access".into()),
         access_lifetime: Some(900),
         refresh: Some("refresh".into()),
         refresh_lifetime: None,
@@ -176,7 +176,7 @@ async fn renewal_counts_only_for_its_purpose() {
             let same = *session("ours");
             let outcome = renewal_during(running.clone(), purpose.clone(), Ok(()), same).await;
             outcome.expect_err(&format!("{purpose:?} during {running:?}"));
-            let credential = Credential { scheme: Scheme::Bearer, token: "another".into() };
+            let credential = Credential::new(Scheme::Bearer, "another".into());
             let renewed = Session { credential, ..*session("ours") };
             let outcome = renewal_during(running.clone(), purpose.clone(), Ok(()), renewed).await;
             outcome.unwrap_or_else(|_| panic!("{purpose:?} after {running:?} is met"));
@@ -222,7 +222,7 @@ async fn tokens_of_another_process_are_used_whatever_was_only_verified_here() {
     let kept = MemorySession { session: verified.clone().into(), is_saved: false };
     core.memory.lock().await.state = SessionState::SignedIn(kept);
     core.publish(&core.memory.lock().await.state, StatusChange::Refreshed);
-    let credential = Credential { scheme: Scheme::Bearer, token: "another".into() };
+    let credential = Credential::new(Scheme::Bearer, "another".into());
     let renewed = Session { credential, refresh: Some("next".into()), ..verified };
     let other = self::core(&vault);
     other

@@ -318,6 +318,7 @@ async fn record_keeps_unknown_members_and_values_in_all_its_parts() {
     owed["credential"]["token"] = "another".into();
     owed["origin"] = "https://another.example.org".into();
     record["held"]["signed_in"]["profile"]["later"] = 1.into();
+    record["held"]["signed_in"]["credential"]["later"] = 1.into();
     record["lease"] =
         json!({"holder": "another", "process": 0, "until": 0, "lives": 1, "later": 2});
     record["owed"] = json!([{"session": owed, "since": now, "later": 3}]);
@@ -337,6 +338,7 @@ async fn record_keeps_unknown_members_and_values_in_all_its_parts() {
     assert_ne!(after["latest"], record["latest"], "the time is written");
     for member in [
         "/held/signed_in/profile/later",
+        "/held/signed_in/credential/later",
         "/lease/later",
         "/owed/0/later",
         "/adopted/0/later",

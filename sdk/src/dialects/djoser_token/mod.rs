@@ -159,7 +159,7 @@ fn key(reply: &Reply) -> Option<Tokens> {
     let Token(token) = reply.json::<Response>()?.auth_token;
     Some(Tokens {
         answered_at: reply.server_now,
-        access: Credential { scheme: Scheme::Token, token },
+        access: Credential::new(Scheme::Token, token),
         access_lifetime: None,
         refresh: None,
         refresh_lifetime: None,

@@ -101,7 +101,7 @@ fn pair(reply: &Reply) -> Option<Tokens> {
     let Token(refresh) = refresh_token;
     Some(Tokens {
         answered_at: reply.server_now,
-        access: Credential { scheme: Scheme::Bearer, token: access },
+        access: Credential::new(Scheme::Bearer, access),
         access_lifetime: expires_in.as_ref().and_then(jwt::seconds).map(jwt::lifetime),
         refresh: Some(refresh),
         refresh_lifetime: None,

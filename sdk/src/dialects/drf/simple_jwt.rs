@@ -32,7 +32,7 @@ impl PairResponse {
         Tokens {
             answered_at: now,
             access_lifetime: jwt::lifetime_of(&access, now),
-            access: Credential { scheme, token: access },
+            access: Credential::new(scheme, access),
             refresh_lifetime: refresh.as_ref().and_then(|refresh| jwt::lifetime_of(refresh, now)),
             refresh,
             session_id: None,

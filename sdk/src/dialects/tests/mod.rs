@@ -28,7 +28,7 @@ fn json_reply(status: u16, body: &Value) -> Reply {
 }
 
 fn credential(scheme: Scheme) -> Credential {
-    Credential { scheme, token: "access".into() }
+    Credential::new(scheme, "access".into())
 }
 
 /// The schemes of a dialect's credentials.

@@ -66,7 +66,7 @@ fn token_pair_has_the_lifetimes_of_its_jwts() {
     ] {
         let call = dialect.wire().sign_in("anna@example.com", &"password".into(), &app());
         let tokens = tokens(call, pair.clone());
-        assert_eq!(tokens.access, Credential { scheme, token: JWT.into() }, "{dialect:?}");
+        assert_eq!(tokens.access, Credential::new(scheme, JWT.into()), "{dialect:?}");
         assert_eq!(tokens.access_lifetime, Some(300));
         assert_eq!(tokens.refresh, Some(JWT.into()));
         assert_eq!(tokens.refresh_lifetime, Some(300));
@@ -84,7 +84,7 @@ fn token_without_exp_is_accepted() {
 fn api_token_neither_expires_nor_is_renewed() {
     let call = Dialect::DjoserToken.wire().sign_in("anna@example.com", &"p".into(), &app());
     let tokens = tokens(call, json!({ "auth_token": "b35f154d" }));
-    assert_eq!(tokens.access, Credential { scheme: Scheme::Token, token: "b35f154d".into() });
+    assert_eq!(tokens.access, Credential::new(Scheme::Token, "b35f154d".into()));
     assert_eq!((tokens.access_lifetime, tokens.refresh), (None, None));
 }
 

@@ -11,7 +11,7 @@ const NOW: i64 = 1_000_000;
 fn tokens(number: u64) -> Tokens {
     Tokens {
         answered_at: NOW,
-        access: Credential { scheme: Scheme::Bearer, token: format!("access {number}").into() },
+        access: Credential::new(Scheme::Bearer, format!("access {number}").into()),
         access_lifetime: Some(900),
         refresh: Some(format!("refresh {number}").into()),
         refresh_lifetime: Some(86_400),
