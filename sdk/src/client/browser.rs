@@ -127,7 +127,7 @@ impl Client {
         let now = self.core.transport().device_now();
         let arrival = self.core.change(move |record| record.journal.arrive(link, now)).await?;
         match arrival {
-            LinkAction::Redeem { code, sign_in } => self.redeem(code, sign_in).await,
+            LinkAction::Redeem { code, sign_in } => self.redeem(code, *sign_in).await,
             LinkAction::AlreadyEnded(Outcome::Completed) => Ok(LinkOutcome::AlreadyCompleted),
             LinkAction::Unrelated => Ok(LinkOutcome::Unrelated),
             LinkAction::Ended { outcome: Outcome::Cancelled, .. }

@@ -101,7 +101,7 @@ pub(crate) enum Outcome {
 pub(crate) enum LinkAction {
     /// Send the code with the verifier, and call [`Journal::finish`] after an explicit answer.
     /// Without an answer the sign-in stays open.
-    Redeem { code: Secret, sign_in: PendingSignIn },
+    Redeem { code: Secret, sign_in: Box<PendingSignIn> },
     /// The sign-in ends without a code, with this error of the server.
     Ended { outcome: Outcome, error: String },
     /// The sign-in has ended before: the link was delivered again or too late.
@@ -160,7 +160,7 @@ impl Journal {
         self.expire(now);
         match link {
             Link::Code { code, state, redirect } => match self.find(&state, &redirect) {
-                Some(sign_in) => LinkAction::Redeem { code, sign_in: sign_in.clone() },
+                Some(sign_in) => LinkAction::Redeem { code, sign_in: Box::new(sign_in.clone()) },
                 None => self.past(&state).map_or(LinkAction::Unknown, LinkAction::AlreadyEnded),
             },
             Link::Failed { error, state, redirect } => match self.find(&state, &redirect) {
