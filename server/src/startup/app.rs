@@ -76,9 +76,14 @@ fn routes(dialect: &Dialect, context: &Arc<Context>, pages: &Arc<Pages>) -> Rout
     }))
 }
 
-fn docs(dialects: &[Dialect], public_url: &str, host: &str) -> Router {
-    let fragments = dialects.iter().map(|dialect| (dialect.openapi)()).collect();
-    pages::docs::router(&openapi::document(public_url, fragments), host)
+fn docs(dialects: &[Dialect], public_url: &Arc<str>, host: &str) -> Router {
+    let fragments: Vec<_> = dialects.iter().map(|dialect| dialect.openapi).collect();
+    let public_url = Arc::clone(public_url);
+    let document = move || {
+        let fragments = fragments.into_iter().map(|fragment| fragment()).collect();
+        openapi::document(&public_url, fragments)
+    };
+    pages::docs::router(document, host.to_owned())
 }
 
 /// Whether requests that need the database can be served.

@@ -1,10 +1,12 @@
-//! `/openapi.json`, and `/docs`, the page for readers: rendered once at the start, with its style
-//! and script inlined, so that it loads nothing.
+//! `/openapi.json`, and `/docs`, the page for readers: rendered once, when somebody first asks for
+//! one of them, with its style and script inlined, so that it loads nothing.
 
 mod curl;
 mod operation;
 mod schema;
 mod text;
+
+use std::sync::{Arc, LazyLock};
 
 use askama::Template;
 use axum::Router;
@@ -28,17 +30,29 @@ const STYLE: &str = concat!(
 );
 const SCRIPT: &str = include_str!("../../../templates/docs/script.js");
 
-/// The routes of the document and the page, for a server called `host`.
-pub fn router(document: &Value, host: &str) -> Router {
-    let json = Bytes::from(document.to_string());
-    let page = DocsPage::new(&Document(document), host).render();
-    let page = Bytes::from(page.expect("a template writes into memory"));
+/// The routes of the document and the page, for a server called `host`. Rendering takes longer than all
+/// the rest of a start.
+pub fn router(document: impl FnOnce() -> Value + Send + 'static, host: String) -> Router {
+    let docs = Arc::new(LazyLock::new(move || Docs::new(&document(), &host)));
     let (of_json, of_page) = (headers(json_headers()), headers(page_headers()));
-    let page = get(move || async move { (of_page, page) });
-    Router::new()
-        .route("/openapi.json", get(move || async move { (of_json, json) }))
-        .route("/docs", page.clone())
-        .route("/docs/", page)
+    let of_docs = Arc::clone(&docs);
+    let json = get(move || async move { (of_json, of_docs.json.clone()) });
+    let page = get(move || async move { (of_page, docs.page.clone()) });
+    Router::new().route("/openapi.json", json).route("/docs", page.clone()).route("/docs/", page)
+}
+
+/// The document and the page, rendered.
+struct Docs {
+    json: Bytes,
+    page: Bytes,
+}
+
+impl Docs {
+    fn new(document: &Value, host: &str) -> Self {
+        let page = DocsPage::new(&Document(document), host).render();
+        let page = page.expect("a template writes into memory");
+        Docs { json: document.to_string().into(), page: page.into() }
+    }
 }
 
 /// The whole page.
