@@ -57,7 +57,8 @@ const SDK: Floors = &[
     &["existing_tokens", "deeplink"],
     &["pkce", "network", "redirect", "vault"],
     &["error"],
-    &["account", "clock", "rejection", "unknown_members", "vault_state"],
+    &["account", "clock", "rejection", "vault_state"],
+    &["unknown_members"],
 ];
 
 #[test]

@@ -15,7 +15,7 @@ use futures_util::FutureExt;
 use tokio::time::Instant;
 
 use super::client::TrustedProxies;
-use super::requests::Requests;
+use super::requests::{Requests, known_method};
 use crate::address_privacy::AddressPrivacy;
 use crate::clock::Clock;
 use crate::request_record::{Cause, RequestId, RequestRecord};
@@ -79,12 +79,4 @@ pub async fn date(State(clock): State<Clock>, request: Request, next: Next) -> R
         response.headers_mut().insert(DATE, date);
     }
     response
-}
-
-/// A client may send any word as a method; only known ones are logged and counted.
-pub(super) fn known_method(method: &str) -> &'static str {
-    ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
-        .into_iter()
-        .find(|known| *known == method)
-        .unwrap_or("other")
 }

@@ -27,8 +27,7 @@ use super::body::TrackedBody;
 use super::client_stream::ClientStream;
 use super::head;
 use super::head_timer::HeadTimer;
-use super::layers::known_method;
-use super::requests::Requests;
+use super::requests::{Requests, known_method};
 
 /// From the first byte of a head to the last; for a new connection, from its start.
 const HEADER_DEADLINE: Duration = Duration::from_secs(10);

@@ -113,3 +113,11 @@ impl EncodeLabelValue for RouteLabel {
         self.as_str().encode(encoder)
     }
 }
+
+/// A client may send any word as a method; only known ones are logged and counted.
+pub(super) fn known_method(method: &str) -> &'static str {
+    ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
+        .into_iter()
+        .find(|known| *known == method)
+        .unwrap_or("other")
+}
