@@ -53,13 +53,15 @@ function show(marks, ...parts) {
   clearResult();
   Object.assign(place.dataset, marks);
   place.append(...parts.filter(Boolean));
-  place.scrollIntoView({ block: fits(place) ? 'nearest' : 'start' });
+  bringIntoView(place);
 }
 
-// Whether the result is in view together with the button above it, which would otherwise be cut.
-function fits(place) {
+// A result that does not fit below its button begins below it, so that the button is not cut.
+function bringIntoView(place) {
   const operation = byId('operation');
-  const above = operation.querySelector('.submit-row') ?? place;
-  const needed = place.getBoundingClientRect().bottom - above.getBoundingClientRect().top;
-  return needed <= Math.min(operation.clientHeight, window.innerHeight);
+  const button = operation.querySelector('.submit-row') ?? place;
+  const needed = place.getBoundingClientRect().bottom - button.getBoundingClientRect().top;
+  const fits = needed <= Math.min(operation.clientHeight, window.innerHeight);
+  if (fits) place.scrollIntoView({ block: 'nearest' });
+  else button.scrollIntoView({ block: 'start' });
 }
