@@ -45,7 +45,11 @@ async fn card_names_the_user_of_the_chosen_api() {
     let page = Page::with_embedded_server(&desktop).await;
     // Neither API has a profile: only the entered name is known.
     for (dialect, user, registration) in [
-        ("prehashed", EMAIL, &[("email", EMAIL), ("new_password", PASSWORD)] as &[(&str, &str)]),
+        (
+            "prehashed",
+            EMAIL,
+            &[("email", EMAIL), ("phone", "+380501234567"), ("new_password", PASSWORD)],
+        ),
         (
             "simplejwt_rotating",
             BORIS,
