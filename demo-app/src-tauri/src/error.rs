@@ -21,7 +21,7 @@ impl DemoError {
         DemoError { kind: "usage", detail: detail.to_string(), code: None }
     }
 
-    /// Of the user, for whom the page has a text.
+    /// A mistake of the user, for which the page has a text.
     pub fn of_user(code: &'static str, detail: impl fmt::Display) -> Self {
         DemoError { code: Some(code), ..DemoError::new(detail) }
     }

@@ -93,7 +93,7 @@ async fn why_was_she_signed_out() {
     assert!(has(&operator, ANNA, "sessions_ended", "operator").await);
 }
 
-/// It was over before, so that nobody was signed out.
+/// Such a session had ended by itself before: making room for another signed nobody out.
 #[tokio::test]
 async fn expired_session_that_makes_room_leaves_no_event() {
     let operator = Operator::new().await;

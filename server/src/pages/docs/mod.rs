@@ -1,4 +1,4 @@
-//! `/openapi.json`, and `/docs`, the page for readers: rendered once, when somebody first asks for
+//! `/openapi.json`, and `/docs`, the page for readers: rendered once, at the first request for
 //! one of them, with its style and script inlined, so that it loads nothing.
 
 mod curl;
