@@ -3,6 +3,7 @@ import { say, sayIn } from './words.js';
 
 const spoken = new Set(['label', 'placeholder', 'hover']);
 const last = new WeakMap(); // what an element was drawn from
+const waiting = new Map(); // how to draw an element when the press on it has ended
 const properties = new Set(['value', 'checked', 'hidden', 'disabled', 'open']);
 
 // `text: key` or `text: [key, parameters]`; `test` is the name for WebDriver; `on` has listeners.
@@ -35,14 +36,24 @@ export function button(kind, key, test, run, props = {}) {
 }
 
 // Replaces the children of an element. The control that had the focus has it afterwards. Nothing
-// happens if `shows`, what the children show, is the same as the last time.
+// happens if `shows`, what the children show, is the same as the last time. A press that has begun on a
+// control must end on it, or it would be lost: the new children wait for that.
 export function redraw(element, shows, children) {
+  if (element.matches(':active')) return waiting.set(element, () => redraw(element, shows, children));
+  waiting.delete(element);
   const drawn = JSON.stringify(shows);
   if (last.get(element) === drawn) return;
   last.set(element, drawn);
   const focused = element.contains(document.activeElement) ? document.activeElement.dataset.test : null;
   element.replaceChildren(...children());
   if (focused) element.querySelector(`[data-test="${focused}"]`)?.focus();
+}
+
+// The click of a press comes after its end.
+for (const end of ['pointerup', 'pointercancel', 'keyup']) addEventListener(end, () => setTimeout(drawWaiting));
+
+function drawWaiting() {
+  for (const draw of [...waiting.values()]) draw();
 }
 
 // While the work goes on, the button is busy and does nothing when it is pressed again.

@@ -6,6 +6,7 @@
 mod keyboard;
 mod links;
 mod look;
+mod mouse;
 mod page;
 mod rounds;
 mod servers;
