@@ -39,20 +39,35 @@ impl Session {
     }
 
     pub async fn click(&self, selector: &str) {
-        let element = self.element(selector).await;
-        self.call(&format!("element/{element}/click"), &json!({})).await;
+        self.do_with(selector, &[("click", json!({}))]).await;
     }
 
     pub async fn type_into(&self, selector: &str, text: &str) {
-        let element = self.element(selector).await;
-        self.call(&format!("element/{element}/value"), &json!({ "text": text })).await;
+        self.do_with(selector, &[("value", json!({ "text": text }))]).await;
     }
 
     /// Replaces what a field contains.
     pub async fn fill(&self, selector: &str, text: &str) {
-        let element = self.element(selector).await;
-        self.call(&format!("element/{element}/clear"), &json!({})).await;
-        self.call(&format!("element/{element}/value"), &json!({ "text": text })).await;
+        let commands = [("clear", json!({})), ("value", json!({ "text": text }))];
+        self.do_with(selector, &commands).await;
+    }
+
+    /// Presses the mouse on an element and holds it.
+    pub async fn hold(&self, selector: &str) {
+        let query = json!({"using": "css selector", "value": selector});
+        let element = self.call("element", &query).await;
+        let there = json!({ "type": "pointerMove", "origin": element, "x": 0, "y": 0 });
+        self.move_mouse(json!([there, { "type": "pointerDown", "button": 0 }])).await;
+    }
+
+    /// Releases the mouse.
+    pub async fn release(&self) {
+        self.move_mouse(json!([{ "type": "pointerUp", "button": 0 }])).await;
+    }
+
+    async fn move_mouse(&self, actions: Value) {
+        let mouse = json!({ "type": "pointer", "id": "mouse", "actions": actions });
+        self.call("actions", &json!({ "actions": [mouse] })).await;
     }
 
     /// Presses a key: a letter, or what the protocol has for keys such as Tab.
@@ -111,14 +126,41 @@ impl Session {
         answer.unwrap_or_else(|_| panic!("no answer to {command}"))
     }
 
-    /// The element, in view: WebKitWebDriver refuses one that it has to scroll to inside an area of the page.
-    async fn element(&self, selector: &str) -> String {
+    /// Runs commands on an element. A page may replace it by a new one meanwhile, on which they then
+    /// begin again, as a person would.
+    async fn do_with(&self, selector: &str, commands: &[(&str, Value)]) {
+        let done = timeout(PATIENCE, async {
+            loop {
+                let answer = self.try_with(selector, commands).await;
+                if !is_stale(&answer) {
+                    return value(selector, &answer);
+                }
+            }
+        });
+        done.await.unwrap_or_else(|_| panic!("{selector} is always replaced"));
+    }
+
+    /// The same on the element that is there now, until an answer is no success: the last answer. The element is
+    /// brought into view first: WebKitWebDriver refuses one that it has to scroll to inside an area of the page.
+    async fn try_with(&self, selector: &str, commands: &[(&str, Value)]) -> Answer {
         let query = json!({"using": "css selector", "value": selector});
         let element = self.call("element", &query).await;
         let show = json!({"script": SHOW, "args": [&element]});
-        self.call("execute/sync", &show).await;
-        text(&element[ELEMENT])
+        let mut answer = self.ask("execute/sync", &show).await;
+        let element = text(&element[ELEMENT]);
+        for (command, body) in commands {
+            if answer.status != 200 {
+                break;
+            }
+            answer = self.ask(&format!("element/{element}/{command}"), body).await;
+        }
+        answer
     }
+}
+
+/// Whether the element is no longer on the page.
+fn is_stale(answer: &Answer) -> bool {
+    answer.status == 404 && answer.json()["value"]["error"] == "stale element reference"
 }
 
 fn value(command: &str, answer: &Answer) -> Value {
