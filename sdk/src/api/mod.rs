@@ -142,7 +142,7 @@ impl Api {
 
     /// Another access token of the same sign-in, after this address has answered 401 to this one.
     /// `None` if there is no other token, or if another one would not help: an endpoint that keeps
-    /// refusing causes one renewal a minute.
+    /// refusing causes one renewal a minute, and an origin that refuses many paths causes few.
     ///
     /// # Errors
     /// Those of [`Client::access_token`].

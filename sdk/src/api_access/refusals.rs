@@ -1,6 +1,9 @@
 //! Endpoints that have recently refused a token. Each may cause one renewal a minute, until it
-//! accepts a token. A refusal by one endpoint says nothing about the others, so every endpoint can
-//! detect that the session has ended.
+//! accepts a token, and all unknown endpoints of an origin together a few: the origin may refuse
+//! all that this user may not see. An endpoint that has accepted a token before is heard even then,
+//! so that it can detect that the session has ended.
+
+use std::collections::VecDeque;
 
 use propusk_wire::Secret;
 use url::{Origin, Url};
@@ -11,9 +14,14 @@ use crate::session::CurrentToken;
 const MEMORY_SECONDS: i64 = 60;
 /// At most this many endpoints are remembered; the oldest is dropped first.
 const MAX_ENDPOINTS: usize = 64;
-/// If this many endpoints of an origin have refused and none has accepted a token, the origin
-/// refuses everything; it may expect the tokens of another server.
-const MANY_ENDPOINTS: usize = 8;
+/// After this many renewals that have not helped, an unknown endpoint of the same origin causes no
+/// other one: the origin refuses with 401 what it should forbid with 403, or it expects the tokens
+/// of another server.
+const MAX_RENEWALS: usize = 8;
+/// As above, for an endpoint that has accepted a token: its refusal probably means more.
+const MAX_RENEWALS_OF_ACCEPTING: usize = 16;
+/// At most this many accepting endpoints are remembered; the oldest is dropped first.
+const MAX_ACCEPTING: usize = 64;
 
 /// An address without its query.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -30,6 +38,8 @@ struct Refusal {
     /// The refused token: all endpoints that refuse the same token share one renewal. `None` if the
     /// renewal brought no other token.
     token: Option<Secret>,
+    /// Whether the renewal is for this endpoint, and not one of another endpoint that is shared.
+    is_first: bool,
     /// By this device's clock, in seconds since 1970.
     at: i64,
 }
@@ -38,8 +48,8 @@ struct Refusal {
 pub(crate) struct Refusals {
     /// The oldest first.
     entries: Vec<Refusal>,
-    /// The allowed origins that have accepted a token.
-    accepting: Vec<Origin>,
+    /// Endpoints that have accepted a token and not refused one since; the oldest first.
+    accepting: VecDeque<Endpoint>,
 }
 
 /// Whether the address is at this origin. It does not copy the address, because it runs for every
@@ -59,6 +69,11 @@ impl Endpoint {
     pub fn of(url: &Url) -> Self {
         Endpoint { origin: url.origin(), path: url.path().to_owned() }
     }
+
+    /// It does not copy the address, because it runs for every request.
+    fn is_of(&self, url: &Url) -> bool {
+        self.path == url.path() && is_at(&self.origin, url)
+    }
 }
 
 impl Refusals {
@@ -68,23 +83,28 @@ impl Refusals {
         // A clock that was set back does not extend the time.
         self.entries
             .retain(|entry| (entry.at..entry.at.saturating_add(MEMORY_SECONDS)).contains(&now));
-        let mut same = self.entries.iter().filter(|entry| entry.sign_in_id == *sign_in_id);
+        let same = self.entries.iter().filter(|entry| entry.sign_in_id == *sign_in_id);
         if let Some(entry) = same.clone().find(|entry| entry.endpoint == *endpoint) {
             return entry.token.as_ref() == Some(token);
         }
         let is_shared = same.clone().any(|entry| entry.token.as_ref() == Some(token));
-        let of_origin = same.by_ref().filter(|entry| entry.endpoint.origin == endpoint.origin);
-        let refuses_all =
-            of_origin.count() >= MANY_ENDPOINTS && !self.accepting.contains(&endpoint.origin);
-        if refuses_all && !is_shared {
+        let renewals =
+            same.filter(|entry| entry.is_first && entry.endpoint.origin == endpoint.origin).count();
+        let position = self.accepting.iter().position(|accepting| accepting == endpoint);
+        let limit = if position.is_some() { MAX_RENEWALS_OF_ACCEPTING } else { MAX_RENEWALS };
+        if renewals >= limit && !is_shared {
             return false;
+        }
+        if let Some(position) = position {
+            self.accepting.remove(position);
         }
         self.entries.retain(|entry| entry.endpoint != *endpoint);
         if self.entries.len() >= MAX_ENDPOINTS {
             self.entries.remove(0);
         }
         let (sign_in_id, token) = (sign_in_id.clone(), Some(token.clone()));
-        self.entries.push(Refusal { endpoint: endpoint.clone(), sign_in_id, token, at: now });
+        let (endpoint, is_first) = (endpoint.clone(), !is_shared);
+        self.entries.push(Refusal { endpoint, sign_in_id, token, is_first, at: now });
         true
     }
 
@@ -97,11 +117,13 @@ impl Refusals {
 
     /// The endpoint at this address has accepted a token.
     pub fn note_accepted(&mut self, url: &Url) {
-        if !self.accepting.iter().any(|origin| is_at(origin, url)) {
-            self.accepting.push(url.origin());
+        self.entries.retain(|entry| !entry.endpoint.is_of(url));
+        if self.accepting.iter().any(|endpoint| endpoint.is_of(url)) {
+            return;
         }
-        self.entries.retain(|entry| {
-            !(is_at(&entry.endpoint.origin, url) && entry.endpoint.path == url.path())
-        });
+        if self.accepting.len() >= MAX_ACCEPTING {
+            self.accepting.pop_front();
+        }
+        self.accepting.push_back(Endpoint::of(url));
     }
 }

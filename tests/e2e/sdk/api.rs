@@ -127,6 +127,15 @@ async fn refused(
     Ok(answer.status().as_u16())
 }
 
+/// Requests this many orders, which the API refuses. The first ones are sent once more, with a
+/// renewed token.
+async fn refuse_orders(tap: &RecordingProxy, client: &Client, count: usize, renewed: usize) {
+    for number in 0..count {
+        let (path, times) = (format!("/orders/{number}"), if number < renewed { 2 } else { 1 });
+        assert_eq!(refused(tap, client, &path, times).await.expect("an answer"), 401);
+    }
+}
+
 #[tokio::test]
 async fn api_endpoints_that_always_refuse_do_not_renew_in_turn() {
     let home = Home::start().await;
@@ -151,11 +160,7 @@ async fn api_endpoints_that_always_refuse_do_not_renew_in_turn() {
 async fn api_that_refuses_all_paths_stops_causing_renewals() {
     let home = Home::start().await;
     let (server, tap, client) = app(&home).await;
-    for number in 0..100 {
-        let path = format!("/orders/{number}");
-        let times = if number < 8 { 2 } else { 1 };
-        assert_eq!(refused(&tap, &client, &path, times).await.expect("an answer"), 401);
-    }
+    refuse_orders(&tap, &client, 100, 8).await;
     assert_eq!(server.count(REFRESH), 8);
 }
 
@@ -165,11 +170,51 @@ async fn api_that_has_accepted_a_token_is_heard_after_many_refusals() {
     let (server, tap, client) = app(&home).await;
     let path = "/propusk/v1/account";
     assert_eq!(refused(&tap, &client, path, 0).await.expect("an answer"), 200);
-    for number in 0..10 {
+    refuse_orders(&tap, &client, 100, 8).await;
+    assert_eq!(server.count(REFRESH), 8, "the user may not see the orders");
+    end_all(&home, &client).await;
+    assert_eq!(reason(refused(&tap, &client, path, 0).await), SignOutReason::Ended);
+}
+
+#[tokio::test]
+async fn api_paths_of_which_nothing_is_known_are_heard_again_after_a_minute() {
+    let home = Home::start().await;
+    let (_server, tap, client) = app(&home).await;
+    refuse_orders(&tap, &client, 20, 8).await;
+    end_all(&home, &client).await;
+    let path = "/propusk/v1/account";
+    assert_eq!(refused(&tap, &client, path, 0).await.expect("an answer"), 401);
+    home.advance(61);
+    assert_eq!(reason(refused(&tap, &client, path, 0).await), SignOutReason::Ended);
+}
+
+#[tokio::test]
+async fn api_that_withdraws_a_right_causes_few_renewals() {
+    let home = Home::start().await;
+    let (server, tap, client) = app(&home).await;
+    for number in 0..40 {
         let path = format!("/orders/{number}");
-        assert_eq!(refused(&tap, &client, &path, 2).await.expect("an answer"), 401);
+        tap.answer(&format!("GET {path}"), Some(DONE));
+        assert_eq!(refused(&tap, &client, &path, 0).await.expect("an answer"), 204);
     }
-    assert_eq!(server.count(REFRESH), 10);
+    refuse_orders(&tap, &client, 40, 16).await;
+    assert_eq!(server.count(REFRESH), 16);
+}
+
+#[tokio::test]
+async fn api_paths_that_refused_one_token_together_count_as_one_renewal() {
+    let home = Home::start().await;
+    let (server, tap, client) = app(&home).await;
+    let token = client.access_token().await.expect("a token");
+    for number in 0..20 {
+        let url: url::Url = format!("{}/orders/{number}", tap.url()).parse().expect("an address");
+        let next = client.api().token_after_refusal(&url, &token).await.expect("an answer");
+        assert!(next.is_some());
+    }
+    assert_eq!(server.count(REFRESH), 1);
+    end_all(&home, &client).await;
+    let outcome = refused(&tap, &client, "/propusk/v1/account", 0).await;
+    assert_eq!(reason(outcome), SignOutReason::Ended);
 }
 
 #[tokio::test]
