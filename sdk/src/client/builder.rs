@@ -23,6 +23,7 @@ use crate::vault::Vault;
 pub struct ClientBuilder {
     server: String,
     dialect: Dialect,
+    rotates_refresh_tokens: bool,
     vault: Option<Vault>,
     redirects: Vec<String>,
     api_origins: Vec<String>,
@@ -41,6 +42,7 @@ impl ClientBuilder {
         ClientBuilder {
             server,
             dialect: Dialect::default(),
+            rotates_refresh_tokens: false,
             vault: None,
             redirects: Vec::new(),
             api_origins: Vec::new(),
@@ -58,6 +60,15 @@ impl ClientBuilder {
     /// The API of the server. Default: [`Dialect::Native`].
     pub fn dialect(self, dialect: Dialect) -> Self {
         ClientBuilder { dialect, ..self }
+    }
+
+    /// The server of `simplejwt` or `djoser_jwt` is configured to rotate refresh tokens
+    /// (`ROTATE_REFRESH_TOKENS` with `BLACKLIST_AFTER_ROTATION`). Without this option, a session
+    /// learns it from its first renewal, and an answer to that one that was lost is reported as a
+    /// session that has [`Ended`](crate::SignOutReason::Ended). It applies to sessions that are
+    /// opened or adopted with it.
+    pub fn rotates_refresh_tokens(self) -> Self {
+        ClientBuilder { rotates_refresh_tokens: true, ..self }
     }
 
     /// Where the session is stored. Default: in memory, so it ends with the process. Use one vault
@@ -163,8 +174,14 @@ impl ClientBuilder {
     /// Builds the client. It reads nothing and sends nothing.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) for an invalid address, redirect or origin.
+    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) for an invalid address, redirect or origin, and
+    /// for [`rotates_refresh_tokens`](Self::rotates_refresh_tokens) with an API that cannot.
     pub fn build(self) -> Result<Client> {
+        if self.rotates_refresh_tokens && !self.dialect.wire().can_rotate_refresh_tokens() {
+            return Err(Error::usage(
+                "only servers of simplejwt and djoser_jwt can be configured to rotate refresh tokens",
+            ));
+        }
         let base = self.address(&self.server)?;
         let redirects = self
             .redirects
@@ -189,7 +206,14 @@ impl ClientBuilder {
         let api = ApiAccess::new(api_http, origins);
         let transport = Transport::new(http, base, self.clock, self.timeout);
         let vault = self.vault.unwrap_or_else(Vault::memory);
-        let core = SessionCore::new(transport, vault, self.dialect, self.app, former)?;
+        let core = SessionCore::new(
+            transport,
+            vault,
+            self.dialect,
+            self.rotates_refresh_tokens,
+            self.app,
+            former,
+        )?;
         Ok(Client {
             core,
             parts: Arc::new(ClientParts {

@@ -38,6 +38,10 @@ impl Wire for DjoserJwt {
         ]
     }
 
+    fn can_rotate_refresh_tokens(&self) -> bool {
+        true
+    }
+
     fn adopt(&self, kept: &crate::existing_tokens::ExistingTokens, now: i64) -> Result<Tokens> {
         existing_tokens::jwt_pair(kept, Scheme::Bearer, now)
     }

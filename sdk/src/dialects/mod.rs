@@ -201,7 +201,8 @@ pub(crate) struct Renewal<'a> {
     pub refresh: &'a Secret,
     /// The attempt id, derived before it is sent, so that a lost answer can be requested again.
     pub attempt: &'a Secret,
-    /// Whether an earlier refresh has brought a new refresh token: this server may spend them.
+    /// Whether the server may spend refresh tokens: the app has said so, or an earlier refresh has
+    /// brought a new one.
     pub rotates: bool,
     pub app: &'a App,
 }
@@ -236,6 +237,11 @@ pub(crate) trait Wire: Send + Sync {
     /// again.
     fn spends_refresh_tokens(&self) -> bool {
         false
+    }
+
+    /// Whether a server of this API can be configured to spend refresh tokens.
+    fn can_rotate_refresh_tokens(&self) -> bool {
+        self.spends_refresh_tokens()
     }
 
     /// Reads existing tokens in the format of this API. Another format is unsupported.

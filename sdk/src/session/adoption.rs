@@ -70,8 +70,8 @@ impl SessionCore {
         let until = match (&tokens.refresh, tokens.refresh_lifetime, tokens.access_lifetime) {
             (Some(_), lives, _) | (None, _, lives) => lives.map(|lives| now + lives),
         };
-        let origin = Some(self.transport.origin());
-        let session = Box::new(Session { origin, ..Session::adopt(new, tokens, offset) });
+        let (origin, rotates) = (Some(self.transport.origin()), self.rotates_refresh_tokens);
+        let session = Box::new(Session { origin, rotates, ..Session::adopt(new, tokens, offset) });
         record.adopted.add(hash, until, now);
         record.lease = None;
         let state = SessionState::SignedIn(MemorySession { session, is_saved: true });

@@ -25,6 +25,8 @@ pub(crate) struct SessionCore {
     pub(super) transport: Transport,
     pub(super) vault: Vault,
     pub(super) dialect: Dialect,
+    /// Whether the app has said that the server rotates refresh tokens.
+    pub(super) rotates_refresh_tokens: bool,
     pub(super) app: App,
     /// The origins under which the same server was known before.
     pub(super) former_origins: Vec<String>,
@@ -67,6 +69,7 @@ impl SessionCore {
         transport: Transport,
         vault: Vault,
         dialect: Dialect,
+        rotates_refresh_tokens: bool,
         app: App,
         former_origins: Vec<String>,
     ) -> Result<Arc<Self>> {
@@ -74,6 +77,7 @@ impl SessionCore {
             transport,
             vault,
             dialect,
+            rotates_refresh_tokens,
             app,
             former_origins,
             holder: LeaseHolder::new()?,

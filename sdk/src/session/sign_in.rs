@@ -70,6 +70,7 @@ impl SessionCore {
         };
         let mut session = Session::open(new, tokens, self.transport.moment().offset);
         session.origin = Some(self.transport.origin());
+        session.rotates = self.rotates_refresh_tokens;
         Ok(Box::new(session))
     }
 

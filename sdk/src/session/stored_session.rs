@@ -38,7 +38,8 @@ pub(crate) struct Session {
     pub profile: Option<Profile>,
     /// Seconds to add to this device's clock to get the server's time.
     pub clock_offset: i64,
-    /// Whether renewals have brought new refresh tokens in an API that usually keeps them.
+    /// Whether renewals have brought new refresh tokens in an API that usually keeps them, or the
+    /// app has said that its server does so.
     #[serde(default)]
     pub rotates: bool,
     /// Whether the tokens were adopted and the server has not verified them yet.

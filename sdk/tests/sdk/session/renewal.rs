@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use propusk::testing::{Answer, FailingVault};
-use propusk::{Dialect, SignOutReason};
+use propusk::{Dialect, ErrorKind, ExistingTokens, SignOutReason};
 use serde_json::json;
 
 use super::signed_in_on;
@@ -53,6 +53,43 @@ async fn blacklisted_refresh_token_of_a_rotating_server_means_a_lost_answer() {
             server.answer_next("POST", refresh, Answer::status(401).json(&blacklisted));
             assert_eq!(reason(client.refresh().await), expected, "{dialect:?} {rotated}");
         }
+    }
+}
+
+/// The app knows how its server is configured: the first renewal is no exception.
+#[tokio::test]
+async fn first_lost_answer_of_a_rotating_server_is_recognised_if_the_app_says_so() {
+    let server = server().await;
+    let blacklisted = json!({"detail": "Token is blacklisted", "code": "token_not_valid"});
+    // `{"token_type":"refresh"}`
+    let refresh_token = "h.eyJ0b2tlbl90eXBlIjoicmVmcmVzaCJ9.s".into();
+    let adopted = ExistingTokens { refresh: Some(refresh_token), ..ExistingTokens::default() };
+    for (dialect, sign_in, refresh) in [
+        (Dialect::Simplejwt, "/api/auth/login/", "/api/auth/token/refresh/"),
+        (Dialect::DjoserJwt, "/api/auth/jwt/create/", "/api/auth/jwt/refresh/"),
+    ] {
+        let builder = || server.builder().dialect(dialect).rotates_refresh_tokens();
+        let signed_in = builder().build().expect("a client");
+        let pair = json!({"access": "a1", "refresh": "r1"});
+        server.answer_next("POST", sign_in, Answer::status(200).json(&pair));
+        signed_in.sign_in("anna", PASSWORD).await.expect("a sign-in");
+        let adopting = builder().build().expect("a client");
+        adopting.adopt(adopted.clone()).await.expect("an adoption");
+        assert!(adopting.finish_pending_work(HOUR).await);
+        for client in [signed_in, adopting] {
+            server.answer_next("POST", refresh, Answer::status(401).json(&blacklisted));
+            let outcome = client.refresh().await;
+            assert_eq!(reason(outcome), SignOutReason::AnswerLost, "{dialect:?}");
+        }
+    }
+}
+
+#[test]
+fn rotating_server_of_an_api_that_cannot_rotate_is_a_usage_error() {
+    for dialect in [Dialect::Native, Dialect::Prehashed] {
+        let builder = propusk::Client::builder("https://id.example.org").dialect(dialect);
+        let error = builder.rotates_refresh_tokens().build().expect_err("a mistake");
+        assert_eq!(*error.kind(), ErrorKind::Usage, "{dialect:?}");
     }
 }
 
