@@ -14,8 +14,8 @@ use crate::status::SignedInUser;
 impl Client {
     /// A valid access token, renewed if necessary. Usually this needs neither network nor disk. It
     /// fails with `SignedOut`, `Network`, `RetryLater` or `Storage`. With `fresh`, a token that expires
-    /// within a minute is renewed first, if that is possible now: for a request whose body cannot be
-    /// sent twice.
+    /// soon is renewed first, if that is possible now: within 60 to 90 s, or closer to its end if it
+    /// is valid for less than ten minutes. It is for a request whose body cannot be sent twice.
     #[uniffi::method(default(fresh = false, cancellation = None))]
     pub async fn access_token(
         &self,

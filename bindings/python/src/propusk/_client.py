@@ -200,8 +200,9 @@ class Client:
     async def access_token(self, *, fresh: bool = False) -> AccessToken:
         """A valid access token, renewed if necessary.
 
-        With `fresh`, a token that expires within a minute is renewed first, if that is possible now:
-        for a request whose body cannot be sent twice.
+        With `fresh`, a token that expires soon is renewed first, if that is possible now: within 60
+        to 90 s, or closer to its end if it is valid for less than ten minutes. It is for a request
+        whose body cannot be sent twice.
         """
         return AccessToken(await _call(self._ffi.access_token, fresh))
 

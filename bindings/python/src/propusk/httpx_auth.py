@@ -13,8 +13,8 @@ class PropuskAuth(httpx.Auth):
 
     The token is sent only to the server and to the client's `api_origins`. After a refusal (401) the
     request is sent once more with another token. If its body is a stream that cannot be repeated, a
-    token that expires within a minute is renewed before; after a refusal the token is replaced and
-    the 401 is returned.
+    token that expires soon is renewed before, if that is possible now; after a refusal the token is
+    replaced and the 401 is returned.
     """
 
     def __init__(self, client: Client):

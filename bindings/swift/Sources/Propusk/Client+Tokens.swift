@@ -6,8 +6,8 @@ import PropuskFFI
 extension Client {
     /// A valid access token, renewed if necessary. Usually this needs neither network nor disk. It
     /// throws `PropuskError.signedOut`, `.network`, `.retryLater` or `.storage`. With `fresh`, a token
-    /// that expires within a minute is renewed first, if that is possible now: for a request whose body
-    /// cannot be sent twice.
+    /// that expires soon is renewed first, if that is possible now: within 60 to 90 s, or closer to its
+    /// end if it is valid for less than ten minutes. It is for a request whose body cannot be sent twice.
     public func accessToken(fresh: Bool = false) async throws -> AccessToken {
         try await cancellable { try await sdk.accessToken(fresh: fresh, cancellation: $0) }
     }

@@ -64,8 +64,8 @@ public class Client(options: ClientOptions) : AutoCloseable {
 
     /**
      * A valid access token, renewed if necessary. Usually this needs neither network nor disk. With [fresh], a token
-     * that expires within a minute is renewed first, if that is possible now: for a request whose body cannot be sent
-     * twice.
+     * that expires soon is renewed first, if that is possible now: within 60 to 90 s, or closer to its end if it is valid
+     * for less than ten minutes. It is for a request whose body cannot be sent twice.
      */
     public suspend fun accessToken(fresh: Boolean = false): AccessToken =
         AccessToken(call { inner.accessToken(fresh, it) })

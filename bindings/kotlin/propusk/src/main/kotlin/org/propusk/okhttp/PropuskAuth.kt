@@ -30,8 +30,8 @@ public class NoTokenException internal constructor(override val cause: PropuskEx
 /**
  * Attaches the access token of [client] to requests at its own origins: the server's and those of
  * [ClientOptions.apiOrigins][org.propusk.ClientOptions.apiOrigins]. Other requests, and requests with an
- * `Authorization` header, are sent as they are. A body that cannot be sent twice gets a token that does not expire
- * within a minute. [limit] is how long a request waits for a token.
+ * `Authorization` header, are sent as they are. Before a body that cannot be sent twice, a token that
+ * expires soon is renewed, if that is possible now. [limit] is how long a request waits for a token.
  */
 public fun OkHttpClient.Builder.propusk(client: Client, limit: Duration = 30.seconds): OkHttpClient.Builder {
     val auth = PropuskAuth(client, limit)
