@@ -2,6 +2,7 @@
 //! are in files by subject.
 
 mod account;
+mod bound;
 mod own_data;
 mod provider_sign_in;
 mod sessions;
@@ -14,6 +15,8 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use propusk::RedirectUri;
 use tokio::runtime::Handle;
+
+pub use bound::BoundClient;
 
 use crate::account::ApiOperation;
 use crate::browser::PendingLinks;
@@ -148,13 +151,15 @@ impl Client {
         run(&self.handle, cancellation, work(self.sdk.clone())).await
     }
 
-    /// After a `fork`, no thread would do the work.
     fn check_process(&self) -> Result<()> {
-        match self.process == std::process::id() {
-            true => Ok(()),
-            false => {
-                Err(PropuskError::usage("the client was created before a fork: create another"))
-            }
-        }
+        check_process(self.process)
+    }
+}
+
+/// Whether this process has created the client: after a `fork`, no thread would do the work.
+fn check_process(process: u32) -> Result<()> {
+    match process == std::process::id() {
+        true => Ok(()),
+        false => Err(PropuskError::usage("the client was created before a fork: create another")),
     }
 }

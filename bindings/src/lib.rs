@@ -30,7 +30,7 @@ pub use account::{
 };
 pub use browser::{Browser, BrowserSignIn, LinkOutcome};
 pub use cancellation::Cancellation;
-pub use client::Client;
+pub use client::{BoundClient, Client};
 pub use deep_link::{DeepLink, LinkProblem, parse_deep_link};
 pub use error::{CallbackError, PropuskError, Result};
 pub use event::{AccountEvent, AccountEvents};

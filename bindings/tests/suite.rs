@@ -135,7 +135,7 @@ fn cases_are_those_of_the_readme() {
     let functions = include_str!("suite.rs").split(concat!("#[tokio", "::test")).skip(1);
     let written = functions.filter_map(|test| test.split_once("async fn ")?.1.split('(').next());
     assert_eq!(written.collect::<BTreeSet<_>>(), listed.iter().copied().collect());
-    assert_eq!(listed.len(), 21);
+    assert_eq!(listed.len(), 22);
 }
 
 #[tokio::test]
@@ -600,6 +600,23 @@ async fn password_is_reset_with_the_mailed_link() {
     assert_eq!(code(app.confirm_reset(link, new.clone(), None).await), "link_invalid");
     assert_eq!(code(sign_in(&app).await), "invalid_credentials");
     app.sign_in(EMAIL.to_owned(), new, None).await.expect("a sign-in");
+}
+
+#[tokio::test]
+async fn calls_for_one_sign_in_refuse_the_next() {
+    let world = World::with_account().await;
+    let app = world.signed_in().await;
+    let user = app.status(None).await.expect("a status").user.expect("a user");
+    let bound = app.for_user(user.clone(), None).await.expect("the current sign-in");
+    let profile = bound.profile(None).await.expect("a profile");
+    assert_eq!(profile.email.as_deref(), Some(EMAIL));
+    sign_in(&app).await.expect("another sign-in");
+    let deleted = bound.delete_account(Some(PASSWORD.to_owned()), None).await;
+    let refused = deleted.expect_err("another sign-in");
+    assert!(matches!(refused, PropuskError::OtherSignIn { .. }), "{refused:?}");
+    let refused = app.for_user(user, None).await.err();
+    assert!(matches!(refused, Some(PropuskError::OtherSignIn { .. })), "{refused:?}");
+    app.profile(None).await.expect("the account still exists");
 }
 
 #[tokio::test]

@@ -386,6 +386,19 @@ async def test_password_is_reset_with_the_mailed_link(world):
     await app.sign_in(EMAIL, new)
 
 
+async def test_calls_for_one_sign_in_refuse_the_next(world):
+    app = await world.signed_in()
+    user = (await app.status()).user
+    bound = await app.for_user(user)
+    assert (await bound.profile()).email == EMAIL
+    await app.sign_in(EMAIL, PASSWORD)
+    with pytest.raises(PropuskError.OtherSignIn):
+        await bound.delete_account(PASSWORD)
+    with pytest.raises(PropuskError.OtherSignIn):
+        await app.for_user(user)
+    assert (await app.profile()).email == EMAIL
+
+
 async def test_own_data_is_listed_and_exported(world):
     app = await world.signed_in()
     page = await app.account_events()

@@ -8,7 +8,7 @@ import atexit
 
 from . import _ffi
 from ._blocking import blocking
-from ._client import AccessToken, BrowserSignIn, Client
+from ._client import AccessToken, BoundClient, BrowserSignIn, Client
 from ._ffi import (
     AccountEvent,
     AccountEvents,
@@ -57,6 +57,7 @@ __all__ = [
     "AccountEvents",
     "Adoption",
     "ApiOperation",
+    "BoundClient",
     "Browser",
     "BrowserSignIn",
     "CallbackError",

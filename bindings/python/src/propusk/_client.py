@@ -108,7 +108,87 @@ class BrowserSignIn:
         return "BrowserSignIn([redacted])"
 
 
-class Client:
+class _Account:
+    """The operations on the signed-in account, of `Client` and `BoundClient`."""
+
+    _ffi: Any
+
+    async def profile(self) -> Profile:
+        """Fetches the account."""
+        return await _call(self._ffi.profile)
+
+    async def update_profile(
+        self, changes: ProfileChanges, current_password: Optional[str] = None
+    ) -> Profile:
+        """Changes the account."""
+        return await _call(self._ffi.update_profile, changes, current_password)
+
+    async def change_password(self, current_password: Optional[str], new_password: str) -> None:
+        """Changes the password."""
+        await _call(self._ffi.change_password, current_password, new_password)
+
+    async def delete_account(self, current_password: Optional[str] = None) -> None:
+        """Deletes the account and its session."""
+        await _call(self._ffi.delete_account, current_password)
+
+    async def sessions(self) -> list[Session]:
+        """The sessions of the account, the newest first."""
+        return await _call(self._ffi.sessions)
+
+    async def end_session(self, id: str, current_password: Optional[str] = None) -> None:
+        """Ends another session of the account."""
+        await _call(self._ffi.end_session, id, current_password)
+
+    async def end_other_sessions(self, current_password: Optional[str] = None) -> None:
+        """Ends all other sessions of the account."""
+        await _call(self._ffi.end_other_sessions, current_password)
+
+    async def account_events(self, before: Optional[str] = None) -> AccountEvents:
+        """What has happened to the account, the newest first, in pages.
+
+        `before` is the `next` of the page before.
+        """
+        return await _call(self._ffi.account_events, before)
+
+    async def export_account(self, current_password: Optional[str] = None) -> str:
+        """Everything that the server keeps of the account, except secrets, as JSON text.
+
+        It needs the password or a sign-in within the last five minutes.
+        """
+        return await _call(self._ffi.export_account, current_password)
+
+    async def identities(self) -> list[Identity]:
+        """The identities at providers with which the account signs in."""
+        return await _call(self._ffi.identities)
+
+    async def unlink(
+        self, provider: str, subject: str, current_password: Optional[str] = None
+    ) -> None:
+        """Removes an identity from the account."""
+        await _call(self._ffi.unlink, provider, subject, current_password)
+
+    async def begin_link(
+        self, provider: str, current_password: Optional[str] = None
+    ) -> BrowserSignIn:
+        """Starts linking another identity to the signed-in account."""
+        return BrowserSignIn(await _call(self._ffi.begin_link, provider, current_password))
+
+
+class BoundClient(_Account):
+    """Operations of a `Client` for one sign-in only; see `Client.for_user`.
+
+    Each raises `PropuskError.OtherSignIn` after another sign-in has replaced this one, in this
+    process or another: then nothing is sent.
+    """
+
+    def __init__(self, bound: _ffi.BoundClient):
+        self._ffi = bound
+
+    def __repr__(self) -> str:
+        return "BoundClient([redacted])"
+
+
+class Client(_Account):
     """Signs in at one server and keeps the session.
 
     Create one for each server and vault, and share it. Every method raises `PropuskError`. If the
@@ -210,6 +290,14 @@ class Client:
         """As `access_token`, but only for this sign-in."""
         return AccessToken(await _call(self._ffi.access_token_for, user, fresh))
 
+    async def for_user(self, user: SignedInUser) -> BoundClient:
+        """Operations for this sign-in only.
+
+        A dialog that one user has opened does not change or delete the account of the next one. It
+        raises `PropuskError.OtherSignIn` if this sign-in is not the current one.
+        """
+        return BoundClient(await _call(self._ffi.for_user, user))
+
     async def token_after_refusal(self, url: str, refused: AccessToken) -> Optional[AccessToken]:
         """Another access token, after this address has answered 401 to this one.
 
@@ -278,19 +366,9 @@ class Client:
         """Asks the server whether the access token is valid."""
         return await _call(self._ffi.verify)
 
-    async def profile(self) -> Profile:
-        """Fetches the account."""
-        return await _call(self._ffi.profile)
-
     async def cached_profile(self) -> Optional[Profile]:
         """The account as it was last fetched, without a request."""
         return await _call(self._ffi.cached_profile)
-
-    async def update_profile(
-        self, changes: ProfileChanges, current_password: Optional[str] = None
-    ) -> Profile:
-        """Changes the account."""
-        return await _call(self._ffi.update_profile, changes, current_password)
 
     async def request_reset(self, email: str) -> None:
         """Sends a mail with a link that resets the password."""
@@ -300,53 +378,9 @@ class Client:
         """Resets the password with the mailed link."""
         await _call(self._ffi.confirm_reset, link, new_password)
 
-    async def change_password(self, current_password: Optional[str], new_password: str) -> None:
-        """Changes the password."""
-        await _call(self._ffi.change_password, current_password, new_password)
-
     async def forget_everything(self) -> None:
         """Removes everything that the vault contains: for a "start over" button."""
         await _call(self._ffi.forget_everything)
-
-    async def delete_account(self, current_password: Optional[str] = None) -> None:
-        """Deletes the account and its session."""
-        await _call(self._ffi.delete_account, current_password)
-
-    async def sessions(self) -> list[Session]:
-        """The sessions of the account, the newest first."""
-        return await _call(self._ffi.sessions)
-
-    async def end_session(self, id: str, current_password: Optional[str] = None) -> None:
-        """Ends another session of the account."""
-        await _call(self._ffi.end_session, id, current_password)
-
-    async def end_other_sessions(self, current_password: Optional[str] = None) -> None:
-        """Ends all other sessions of the account."""
-        await _call(self._ffi.end_other_sessions, current_password)
-
-    async def account_events(self, before: Optional[str] = None) -> AccountEvents:
-        """What has happened to the account, the newest first, in pages.
-
-        `before` is the `next` of the page before.
-        """
-        return await _call(self._ffi.account_events, before)
-
-    async def export_account(self, current_password: Optional[str] = None) -> str:
-        """Everything that the server keeps of the account, except secrets, as JSON text.
-
-        It needs the password or a sign-in within the last five minutes.
-        """
-        return await _call(self._ffi.export_account, current_password)
-
-    async def identities(self) -> list[Identity]:
-        """The identities at providers with which the account signs in."""
-        return await _call(self._ffi.identities)
-
-    async def unlink(
-        self, provider: str, subject: str, current_password: Optional[str] = None
-    ) -> None:
-        """Removes an identity from the account."""
-        await _call(self._ffi.unlink, provider, subject, current_password)
 
     async def providers(self) -> list[Provider]:
         """The providers of the server."""
@@ -377,12 +411,6 @@ class Client:
     async def begin_sign_in(self, provider: str) -> BrowserSignIn:
         """Starts a sign-in that returns to the client's first redirect."""
         return BrowserSignIn(await _call(self._ffi.begin_sign_in, provider))
-
-    async def begin_link(
-        self, provider: str, current_password: Optional[str] = None
-    ) -> BrowserSignIn:
-        """Starts linking another identity to the signed-in account."""
-        return BrowserSignIn(await _call(self._ffi.begin_link, provider, current_password))
 
     async def complete_sign_in(self, link: str) -> LinkOutcome:
         """Completes a sign-in with a link that the system has delivered."""

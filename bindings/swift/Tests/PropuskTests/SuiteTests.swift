@@ -407,6 +407,22 @@ final class SuiteTests: XCTestCase {
         try await client.signIn(email, password: new)
     }
 
+    func test_calls_for_one_sign_in_refuse_the_next() async throws {
+        let world = try await World(self)
+        let client = try await world.signedIn()
+        let user = try await client.accessToken().user()
+        let bound = try await client.bound(to: user)
+        let profile = try await bound.profile()
+        XCTAssertEqual(profile.email, email)
+        try await client.signIn(email, password: password)
+        var error = try await failure { try await bound.deleteAccount(currentPassword: password) }
+        guard case .otherSignIn = error else { return XCTFail("\(error)") }
+        error = try await failure { try await client.bound(to: user) }
+        guard case .otherSignIn = error else { return XCTFail("\(error)") }
+        let still = try await client.profile()
+        XCTAssertEqual(still.email, email)
+    }
+
     func test_own_data_is_listed_and_exported() async throws {
         let world = try await World(self)
         let client = try await world.signedIn()

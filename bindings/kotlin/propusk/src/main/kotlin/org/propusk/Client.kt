@@ -203,6 +203,12 @@ public class Client(options: ClientOptions) : AutoCloseable {
     public suspend fun deleteAccount(currentPassword: String? = null): Unit =
         call { inner.deleteAccount(currentPassword, it) }
 
+    /**
+     * Operations for this sign-in only: a dialog that one user has opened does not change or delete the account of the
+     * next one. [PropuskException.OtherSignIn] if this sign-in is not the current one.
+     */
+    public suspend fun forUser(user: SignedInUser): BoundClient = BoundClient(call { inner.forUser(user, it) })
+
     /** The sessions of the account, the newest first. */
     public suspend fun sessions(): List<Session> = call { inner.sessions(it) }
 

@@ -410,6 +410,18 @@ class SuiteTest {
     }
 
     @Test
+    fun calls_for_one_sign_in_refuse_the_next() = test {
+        val client = world.signedIn()
+        val user = checkNotNull(client.status().user)
+        val bound = client.forUser(user)
+        assertEquals(EMAIL, bound.profile().email)
+        client.signIn(EMAIL, PASSWORD)
+        failure<PropuskException.OtherSignIn> { bound.deleteAccount(PASSWORD) }
+        failure<PropuskException.OtherSignIn> { client.forUser(user) }
+        assertEquals(EMAIL, client.profile().email)
+    }
+
+    @Test
     fun own_data_is_listed_and_exported() = test {
         val client = world.signedIn()
         val page = client.accountEvents()
