@@ -101,6 +101,10 @@ pub struct ClientOptions {
     /// network.
     #[uniffi(default = false)]
     pub allow_plain_http: bool,
+    /// The server of `simplejwt` or `djoser_jwt` is configured to rotate refresh tokens. Without
+    /// this, a session learns it from its first renewal.
+    #[uniffi(default = false)]
+    pub rotates_refresh_tokens: bool,
 }
 
 impl ClientOptions {
@@ -122,6 +126,7 @@ impl ClientOptions {
             proxy: None,
             user_agent: None,
             allow_plain_http: false,
+            rotates_refresh_tokens: false,
         }
     }
 
@@ -165,6 +170,9 @@ impl ClientOptions {
         }
         if self.allow_plain_http {
             builder = builder.allow_plain_http();
+        }
+        if self.rotates_refresh_tokens {
+            builder = builder.rotates_refresh_tokens();
         }
         Ok(builder.build()?)
     }

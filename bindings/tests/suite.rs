@@ -450,6 +450,9 @@ async fn errors_have_a_kind_for_each_reaction() {
     let is_sessions =
         matches!(unsupported, PropuskError::Unsupported { operation: ApiOperation::Sessions, .. });
     assert!(is_sessions, "{unsupported:?}");
+    let options = ClientOptions { rotates_refresh_tokens: true, ..world.options() };
+    let usage = Client::new(options).err();
+    assert!(matches!(usage, Some(PropuskError::Usage { .. })), "native does not: {usage:?}");
     let usage = Client::new(ClientOptions::new("id.example.org")).err();
     assert!(matches!(usage, Some(PropuskError::Usage { .. })), "{usage:?}");
 }

@@ -214,12 +214,15 @@ class Client(_Account):
         proxy: Optional[str] = None,
         user_agent: Optional[str] = None,
         allow_plain_http: bool = False,
+        rotates_refresh_tokens: bool = False,
     ):
         """Builds a client. It reads nothing and sends nothing.
 
         `vault` is in memory by default, so the session ends with the process. `api_origins` are
         those to which the access token may be sent, besides the server's own. The certificates are
-        in PEM; `client_certificate` contains the private key too.
+        in PEM; `client_certificate` contains the private key too. `rotates_refresh_tokens` says that
+        a server of `simplejwt` or `djoser_jwt` is configured to rotate refresh tokens; without it, a
+        session learns that from its first renewal.
         """
         self._ffi = _ffi.Client(
             _ffi.ClientOptions(
@@ -238,6 +241,7 @@ class Client(_Account):
                 proxy=_secret(proxy),
                 user_agent=user_agent,
                 allow_plain_http=allow_plain_http,
+                rotates_refresh_tokens=rotates_refresh_tokens,
             )
         )
 

@@ -37,6 +37,11 @@ public class ClientOptions(
     public val userAgent: String? = null,
     /** Allows `http://` addresses on other machines. Passwords and tokens can then be read on the network. */
     public val allowPlainHttp: Boolean = false,
+    /**
+     * The server of [Dialect.SIMPLEJWT] or [Dialect.DJOSER_JWT] is configured to rotate refresh tokens. Without this, a
+     * session learns it from its first renewal.
+     */
+    public val rotatesRefreshTokens: Boolean = false,
 ) {
     override fun toString(): String = "ClientOptions($server)"
 
@@ -57,6 +62,7 @@ public class ClientOptions(
             proxy = proxy?.let(::Secret),
             userAgent = userAgent,
             allowPlainHttp = allowPlainHttp,
+            rotatesRefreshTokens = rotatesRefreshTokens,
         )
 }
 
