@@ -6,7 +6,7 @@
 //! browser ([`browser`], [`phone`], over [`webdriver`]), the demo's window ([`desktop`]). Peers: a mail server ([`smtp`], [`mailbox`]), OpenID providers
 //! ([`oidc_provider`], [`providers`], [`provider_pages`]), Django stacks ([`django`]), proxies that record requests
 //! ([`recording_proxy`]) or lose packets ([`database_proxy`]), and faults of network, disk and
-//! processes ([`chaos`]). Expectations: the recorded answers ([`contract`]) and the server's own
+//! processes ([`chaos`]). Figures: the load program ([`load`]). Expectations: the recorded answers ([`contract`]) and the server's own
 //! description ([`openapi`]), the operator's handbook ([`handbook`]), and the rules of accessibility ([`accessibility`]). For the tests of the bindings all of it is behind HTTP
 //! ([`bindings_fixture`]). The tests themselves are in `e2e/`.
 
@@ -25,6 +25,7 @@ pub mod handbook;
 pub mod http;
 pub mod limits;
 pub mod links;
+pub mod load;
 pub mod mailbox;
 pub mod native;
 pub mod oidc_provider;
