@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use propusk_tests::load::run::{Peer, Plan, run};
-use propusk_tests::load::{Result, bare_http, description::Description, picture, report};
+use propusk_tests::load::{Result, bare_http, description::Description, growth, picture, report};
 
 /// Measures the server under load, on SQLite and, if one is given, on Postgres, beside the bare
 /// machine and beside other servers that run already.
@@ -23,7 +23,7 @@ struct Arguments {
     /// A Postgres of this machine in which databases may be created: postgres://…
     #[arg(long)]
     postgres: Option<String>,
-    /// Another server that runs: [LABEL:]DESCRIPTION=URL[@PID[,DATABASE_PID]]; the description is a
+    /// Another server that runs: `[LABEL:]DESCRIPTION=URL[@PID[,DATABASE_PID]]`; the description is a
     /// name in tests/load or a .toml file. May be repeated.
     #[arg(long)]
     peer: Vec<Peer>,
@@ -54,6 +54,12 @@ struct Arguments {
 enum Command {
     /// Checks the form of descriptions.
     Check { descriptions: Vec<String> },
+    /// Measures our server alone, with more and more accounts and sessions.
+    Growth {
+        /// The numbers of accounts, in ascending order.
+        #[arg(default_values_t = [1_000_u64, 10_000, 100_000, 1_000_000])]
+        accounts: Vec<u64>,
+    },
     /// Serves the bare route that others are compared with.
     #[command(hide = true)]
     BareHttp,
@@ -70,11 +76,12 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run_command(arguments: Arguments) -> Result<()> {
-    match &arguments.command {
-        Some(Command::Check { descriptions }) => check(descriptions),
+async fn run_command(mut arguments: Arguments) -> Result<()> {
+    match arguments.command.take() {
+        Some(Command::Check { descriptions }) => check(&descriptions),
+        Some(Command::Growth { accounts }) => grow(&arguments, &accounts).await,
         Some(Command::BareHttp) => bare_http::serve(|line| writeln!(io::stdout(), "{line}")).await,
-        None => measure(arguments).await,
+        None => measure(&arguments).await,
     }
 }
 
@@ -86,28 +93,41 @@ fn check(descriptions: &[String]) -> Result<()> {
     Ok(())
 }
 
-async fn measure(arguments: Arguments) -> Result<()> {
-    let server = match arguments.server {
-        Some(server) => server,
+async fn grow(arguments: &Arguments, accounts: &[u64]) -> Result<()> {
+    let (figures, rows, columns) = growth::run(&plan(arguments)?, accounts).await?;
+    let table = report::growth(&figures, &rows, &columns);
+    writeln!(io::stdout(), "{table}")?;
+    match &arguments.write {
+        Some(document) => report::write_into(document, &report::GROWTH, &table),
+        None => Ok(()),
+    }
+}
+
+fn plan(arguments: &Arguments) -> Result<Plan> {
+    let server = match &arguments.server {
+        Some(server) => server.clone(),
         None => std::env::current_exe()?.with_file_name("propusk"),
     };
+    // If it cannot be created, it is not found then.
+    let _ = fs::create_dir_all(&arguments.directory);
     // Servers are started in directories of their own.
     let absolute = |path: &Path| {
         fs::canonicalize(path).map_err(|error| format!("{}: {error}", path.display()))
     };
-    let server = absolute(&server)?;
-    // If it cannot be created, it is not found then.
-    let _ = fs::create_dir_all(&arguments.directory);
-    let plan = Plan {
-        server,
+    Ok(Plan {
+        server: absolute(&server)?,
         directory: absolute(&arguments.directory)?,
-        postgres: arguments.postgres,
-        peers: arguments.peer,
+        postgres: arguments.postgres.clone(),
+        peers: arguments.peer.clone(),
         rounds: arguments.rounds.max(1),
         flood_rounds: arguments.flood_rounds,
         length: Duration::from_secs(arguments.seconds.max(1)),
         has_memory: !arguments.no_memory,
-    };
+    })
+}
+
+async fn measure(arguments: &Arguments) -> Result<()> {
+    let plan = plan(arguments)?;
     let (figures, rows) = run(&plan).await?;
     let how = format!(
         "{}. {} rounds of {} s for each load.",
@@ -128,7 +148,7 @@ async fn measure(arguments: Arguments) -> Result<()> {
         tables = format!("![Bars of the table below]({})\n\n{tables}", link.display());
     }
     match &arguments.write {
-        Some(document) => report::write_into(document, &tables),
+        Some(document) => report::write_into(document, &report::FIGURES, &tables),
         None => Ok(()),
     }
 }

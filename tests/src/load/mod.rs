@@ -8,6 +8,7 @@ pub mod bare;
 pub mod bare_http;
 pub mod description;
 pub mod figures;
+pub mod growth;
 pub mod marks;
 pub mod own_server;
 pub mod picture;

@@ -12,7 +12,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, Executor};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use url::Url;
 
 use super::target::random_text;
@@ -21,6 +21,8 @@ use super::{Result, bare_http};
 use crate::http::Client;
 
 const PATIENCE: Duration = Duration::from_secs(60);
+/// A list of many accounts takes a while.
+const COMMAND_PATIENCE: Duration = Duration::from_secs(600);
 /// How often the output of a server that starts is read.
 const LOOK: Duration = Duration::from_millis(1);
 
@@ -32,7 +34,7 @@ pub struct OwnServer {
     pub processes: Processes,
     child: Child,
     database: Option<PostgresDatabase>,
-    _data: TempDir,
+    data: TempDir,
 }
 
 impl OwnServer {
@@ -44,15 +46,7 @@ impl OwnServer {
             None => None,
         };
         let data = tempfile::tempdir_in(directory)?;
-        let mut command = Command::new(binary);
-        command
-            .env_clear()
-            .env("PROPUSK_LISTEN", "127.0.0.1:0")
-            .env("PROPUSK_DATA_DIR", data.path())
-            .env("PROPUSK_LIMITS__ENABLED", "false")
-            .envs(
-                database.as_ref().map(|database| ("PROPUSK_DATABASE_URL", database.url.as_str())),
-            );
+        let command = command(binary, data.path(), database.as_ref());
         OwnServer::spawn(command, data, database).await
     }
 
@@ -94,7 +88,36 @@ impl OwnServer {
             server: child.id(),
             database: database.as_ref().and_then(|database| database.process),
         };
-        Ok(OwnServer { base, started_in, processes, child, database, _data: data })
+        Ok(OwnServer { base, started_in, processes, child, database, data })
+    }
+
+    pub fn data(&self) -> &Path {
+        self.data.path()
+    }
+
+    /// The URL of its database; `None`: a SQLite file in its data directory.
+    pub fn database_url(&self) -> Option<&str> {
+        self.database.as_ref().map(|database| database.url.as_str())
+    }
+
+    /// How long a command of an operator takes while the server runs; its output is not read.
+    pub async fn time_command(&self, binary: &Path, arguments: &[&str]) -> Result<Duration> {
+        let mut command = command(binary, self.data.path(), self.database.as_ref());
+        command
+            .args(arguments)
+            .current_dir(self.data.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true);
+        let began = Instant::now();
+        let status = timeout(COMMAND_PATIENCE, command.status())
+            .await
+            .map_err(|_| format!("{arguments:?} does not end"))??;
+        match status.success() {
+            true => Ok(began.elapsed()),
+            false => Err(format!("{arguments:?} has failed ({status})").into()),
+        }
     }
 
     /// Ends the process, and deletes its database.
@@ -105,6 +128,18 @@ impl OwnServer {
             None => Ok(()),
         }
     }
+}
+
+/// The binary with its default settings but for limits.
+fn command(binary: &Path, data: &Path, database: Option<&PostgresDatabase>) -> Command {
+    let mut command = Command::new(binary);
+    command
+        .env_clear()
+        .env("PROPUSK_LISTEN", "127.0.0.1:0")
+        .env("PROPUSK_DATA_DIR", data)
+        .env("PROPUSK_LIMITS__ENABLED", "false")
+        .envs(database.map(|database| ("PROPUSK_DATABASE_URL", database.url.as_str())));
+    command
 }
 
 /// Waits for the line with the address.

@@ -33,7 +33,7 @@ pub fn svg(figures: &Figures, rows: &[Row]) -> String {
 }
 
 fn groups(figures: &Figures, rows: &[Row]) -> Vec<Group> {
-    let cpu = |operation: Operation, scale: f64| {
+    let cpu = |operation: Operation, scale: f64| -> Vec<(String, f64)> {
         let name = operation.name();
         rows.iter()
             .filter_map(|row| {

@@ -13,9 +13,21 @@ use super::workloads::{
     server_cpu_of,
 };
 
-/// The figures of the last run are between these lines.
-const BEGIN: &str = "<!-- figures: written by the load program -->";
-const END: &str = "<!-- end of the figures -->";
+/// The lines of `server/PERFORMANCE.md` between which the last results are.
+pub struct Section {
+    begin: &'static str,
+    end: &'static str,
+}
+
+pub const FIGURES: Section = Section {
+    begin: "<!-- figures: written by the load program -->",
+    end: "<!-- end of the figures -->",
+};
+
+pub const GROWTH: Section = Section {
+    begin: "<!-- growth: written by the load program -->",
+    end: "<!-- end of growth -->",
+};
 
 /// A measured server and what it is.
 pub struct Row {
@@ -42,20 +54,39 @@ pub fn machine() -> String {
     format!("{name}, {cores} cores, hashes with {kernel}; clients on the same cores")
 }
 
-/// Replaces the figures of the last run in this file.
-pub fn write_into(file: &Path, tables: &str) -> Result<()> {
+/// Replaces the results of the last run in this file.
+pub fn write_into(file: &Path, section: &Section, tables: &str) -> Result<()> {
     let shown = file.display();
     let text = fs::read_to_string(file).map_err(|error| format!("{shown}: {error}"))?;
-    let replaced =
-        replaced(&text, tables).ok_or_else(|| format!("{shown}: no lines {BEGIN:?}, {END:?}"))?;
+    let replaced = section
+        .replaced(&text, tables)
+        .ok_or_else(|| format!("{shown}: no line {:?} with an end", section.begin))?;
     fs::write(file, replaced).map_err(|error| format!("{shown}: {error}"))?;
     Ok(())
 }
 
-fn replaced(text: &str, tables: &str) -> Option<String> {
-    let (before, rest) = text.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}\n\n{}\n\n{END}{after}", tables.trim()))
+impl Section {
+    fn replaced(&self, text: &str, tables: &str) -> Option<String> {
+        let Section { begin, end } = self;
+        let (before, rest) = text.split_once(begin)?;
+        let (_, after) = rest.split_once(end)?;
+        Some(format!("{before}{begin}\n\n{}\n\n{end}{after}", tables.trim()))
+    }
+}
+
+/// What one server needs while the number of accounts grows: a row for each number.
+pub fn growth(figures: &Figures, rows: &[String], columns: &[String]) -> String {
+    let mut text = format!("{}\n\n", machine());
+    let titles = columns.iter().map(String::as_str);
+    line(&mut text, &["accounts and sessions"].into_iter().chain(titles).collect::<Vec<_>>());
+    line(&mut text, &vec!["---"; columns.len() + 1]);
+    for row in rows {
+        let found = columns.iter().map(|column| figures.median(row, column));
+        let cells: Vec<String> = found.map(|it| it.map_or_else(String::new, short)).collect();
+        let cells = cells.iter().map(String::as_str);
+        line(&mut text, &[row.as_str()].into_iter().chain(cells).collect::<Vec<_>>());
+    }
+    text
 }
 
 fn ratios(text: &mut String, figures: &Figures) {
@@ -145,19 +176,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_replace_those_of_the_last_run() {
-        let text = format!("a\n{BEGIN}\nold\n{END}\nb\n");
-        let expected = format!("a\n{BEGIN}\n\nnew\n\n{END}\nb\n");
-        assert_eq!(replaced(&text, "new\n").as_deref(), Some(expected.as_str()));
-        assert_eq!(replaced(&expected, "new").as_deref(), Some(expected.as_str()));
-        assert_eq!(replaced("no lines", "new"), None);
+    fn results_replace_those_of_the_last_run() {
+        let Section { begin, end } = FIGURES;
+        let text = format!("a\n{begin}\nold\n{end}\nb\n");
+        let expected = format!("a\n{begin}\n\nnew\n\n{end}\nb\n");
+        assert_eq!(FIGURES.replaced(&text, "new\n").as_deref(), Some(expected.as_str()));
+        assert_eq!(FIGURES.replaced(&expected, "new").as_deref(), Some(expected.as_str()));
+        assert_eq!(FIGURES.replaced("no lines", "new"), None);
     }
 
     #[test]
-    fn document_has_a_place_for_the_figures() {
+    fn document_has_a_place_for_all_results() {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/PERFORMANCE.md");
         let text = fs::read_to_string(file).expect("the document");
-        assert!(replaced(&text, "").is_some());
+        for section in [FIGURES, GROWTH] {
+            assert!(section.replaced(&text, "").is_some(), "{}", section.begin);
+        }
+    }
+
+    #[test]
+    fn growth_has_a_row_for_each_number() {
+        let mut figures = Figures::default();
+        figures.add("1000", "MiB", 12.0);
+        let (rows, columns) = (["1000".to_owned()], ["MiB".to_owned(), "ms".to_owned()]);
+        let text = growth(&figures, &rows, &columns);
+        assert!(text.contains("| 1000 | 12.0 |  |"), "{text}");
     }
 
     #[test]
