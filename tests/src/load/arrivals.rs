@@ -11,12 +11,15 @@ use hdrhistogram::Histogram;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 use super::Result;
 use super::target::Outcome;
 
 /// The longest time that is told apart, in microseconds.
 const LONGEST: u64 = 120_000_000;
+/// How long a client of a closed load waits after a 429 or 503.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The outcomes of one load.
 pub struct Tally {
@@ -86,7 +89,11 @@ where
             while began.elapsed() < length {
                 let asked = Instant::now();
                 let outcome = act().await;
-                tally.note(outcome, asked.elapsed());
+                let took = asked.elapsed();
+                if outcome == Outcome::Busy {
+                    sleep(RETRY_AFTER).await;
+                }
+                tally.note(outcome, took);
             }
             tally
         });
