@@ -269,7 +269,7 @@ mod tests {
         for (good, bad, error) in [
             ("\"POST\"", "\"FETCH\"", "sign-in, step 1: method \"FETCH\""),
             ("/in", "in", "sign-in, step 1: the path does not begin with /"),
-            ("{name}", "{nobody}", "sign-in, step 1: nothing before it takes {nobody}"),
+            ("{name}", "{token}", "sign-in, step 1: nothing before it takes {token}"),
             ("\"}'", "\"'", "sign-in, step 1: the body is no JSON"),
             ("access = \"/token\"", "access = \"token\"", "\"token\" is no JSON pointer"),
             ("access = \"/token\"", "other = \"/token\"", "sign-in: no step takes \"access\""),

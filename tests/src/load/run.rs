@@ -222,7 +222,7 @@ async fn bare_limits(plan: &Plan, running: &Running, figures: &mut Figures) -> R
 
 async fn measure(target: &Arc<Target>, length: Duration, figures: &mut Figures) -> Result<()> {
     let population = match target.name == BARE_ROUTE {
-        true => Population::of_nobody(target)?,
+        true => Population::without_accounts(target)?,
         false => Population::create(target).await?,
     };
     for workload in &target.workloads {

@@ -55,7 +55,7 @@ impl Target {
         let prepared = Values::new();
         let mut target =
             Target { name, description, processes, workloads, refreshing: 64, client, prepared };
-        let mut values = target.account("nobody")?;
+        let mut values = target.account("unnamed")?;
         match target.run(Operation::Prepare, &mut values).await {
             Outcome::Done => {}
             Outcome::Busy => return Err(format!("{}: busy", target.name).into()),

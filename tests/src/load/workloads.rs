@@ -134,8 +134,8 @@ impl Population {
     }
 
     /// For a server without accounts.
-    pub fn of_nobody(target: &Arc<Target>) -> Result<Arc<Self>> {
-        let sessions = Mutex::new(VecDeque::from([target.account("nobody")?]));
+    pub fn without_accounts(target: &Arc<Target>) -> Result<Arc<Self>> {
+        let sessions = Mutex::new(VecDeque::from([target.account("unnamed")?]));
         let target = Arc::clone(target);
         let next = AtomicUsize::new(0);
         Ok(Arc::new(Population { target, accounts: Vec::new(), sessions, next }))
