@@ -22,6 +22,7 @@ use crate::auth::revoked::Revoked;
 use crate::auth::secrets::digest::DigestKey;
 use crate::auth::secrets::flow_key::FlowKey;
 use crate::auth::secrets::random::{hex, random};
+use crate::auth::tokens::checked::CheckedTokens;
 use crate::auth::tokens::derived_refresh::RefreshKey;
 use crate::auth::tokens::hs256::Hs256;
 use crate::auth::tokens::signing::keys::{SigningKeys, SigningSettings};
@@ -89,6 +90,7 @@ pub struct Auth {
     pub(in crate::auth) flow_key: FlowKey,
     pub(in crate::auth) refresh_key: RefreshKey,
     pub(in crate::auth) signing: SigningKeys,
+    pub(in crate::auth) checked: CheckedTokens,
     pub(in crate::auth) policies: Vec<Policy>,
     pub(in crate::auth) limits: Arc<Limits>,
     pub(in crate::auth) digest_key: DigestKey,
@@ -140,6 +142,7 @@ impl Auth {
             flow_key: parts.flow_key,
             refresh_key: parts.refresh_key,
             signing: SigningKeys::new(parts.signing),
+            checked: CheckedTokens::default(),
             policies: parts.policies,
             limits,
             places: Places::new(parts.digest_key.clone()),

@@ -3,7 +3,8 @@
 use crate::algorithm::Algorithm;
 use crate::auth::domain::Auth;
 use crate::auth::policy::TokenForm;
-use crate::auth::tokens::signing::access_token::{AccessSubject, Header};
+use crate::auth::tokens::checked::CheckedToken;
+use crate::auth::tokens::signing::access_token::Header;
 use crate::auth::tokens::signing::key::Jwk;
 use crate::auth::tokens::signing::keys::{KeyTimes, signing_key_at};
 use crate::auth::tokens::signing::rotation::{KeyRevocation, ListedKey, SKEW, state};
@@ -22,13 +23,14 @@ impl Auth {
         &self,
         header: &Header,
         token: &str,
-    ) -> Result<AccessSubject> {
+    ) -> Result<CheckedToken> {
         let now = self.clock.now();
         let is_old = !self.revoked.is_current(now);
         if is_old || (!self.signing.knows(&header.kid) && self.signing.may_reload()) {
             self.load_signing_keys().await?;
         }
-        Ok(self.signing.read(header, token, now)?)
+        let (read, key) = self.signing.read(header, token, now)?;
+        Ok(CheckedToken { read, key: Some(key) })
     }
 
     /// Loads the keys from the database.

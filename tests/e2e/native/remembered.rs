@@ -2,6 +2,7 @@
 //! is remembered with it: each test uses a token before and after.
 
 use propusk_tests::contract::Backdoor as _;
+use propusk_tests::user;
 use propusk_wire::TokenResponse;
 
 use super::*;
@@ -25,6 +26,21 @@ async fn server() -> TestServer {
     let server = TestServer::start().await;
     signed_up(&server, EMAIL).await;
     server
+}
+
+/// A token that the server's own secret has signed, used often enough to be remembered.
+async fn used_jwt(server: &TestServer) -> String {
+    let (access, _) = user::signed_in(server, EMAIL).await;
+    for _ in 0..2 {
+        assert_eq!(jwt_statuses(server, &access).await, [200, 200]);
+    }
+    access
+}
+
+/// The answers to a request with the token, and to one that verifies it.
+async fn jwt_statuses(server: &TestServer, access: &str) -> [u16; 2] {
+    let answers = [user::me(server, access).await, user::verify(server, access).await];
+    answers.map(|answer| answer.status.as_u16())
 }
 
 #[tokio::test]
@@ -55,6 +71,35 @@ async fn remembered_token_is_refused_while_its_account_is_disabled_and_after_its
     }
     server.delete(EMAIL).await;
     assert_eq!(status(&server, &tokens).await, 401);
+}
+
+#[tokio::test]
+async fn remembered_jwt_ends_with_all_sessions_and_while_its_account_is_disabled() {
+    let server = server().await;
+    let account = open(&server, EMAIL).await.account.id;
+    let jwt = used_jwt(&server).await;
+    server.auth.end_all_sessions_of_account(account).await.expect("the database answers");
+    assert_eq!(jwt_statuses(&server, &jwt).await, [401, 401]);
+    let jwt = used_jwt(&server).await;
+    for (is_active, expected) in [(false, 401), (true, 200), (false, 401), (true, 200)] {
+        server.set_active(EMAIL, is_active).await;
+        assert_eq!(jwt_statuses(&server, &jwt).await, [expected; 2], "active: {is_active}");
+    }
+    server.delete(EMAIL).await;
+    assert_eq!(jwt_statuses(&server, &jwt).await, [401, 401]);
+}
+
+#[tokio::test]
+async fn remembered_jwt_expires_in_time_by_the_clock_of_the_moment() {
+    let server = TestServer::with(|config| config.dialect("djoser_jwt").access_seconds = 300).await;
+    signed_up(&server, EMAIL).await;
+    let jwt = used_jwt(&server).await;
+    server.clock.advance(299);
+    assert_eq!(jwt_statuses(&server, &jwt).await, [200, 200]);
+    server.clock.advance(1);
+    assert_eq!(jwt_statuses(&server, &jwt).await, [401, 401]);
+    server.clock.jump(-1);
+    assert_eq!(jwt_statuses(&server, &jwt).await, [200, 200]);
 }
 
 #[tokio::test]

@@ -15,9 +15,10 @@ use crate::auth::sessions::session::{
     mask_account_state, token_use, try_refresh_token, unended_session, use_refresh_token,
 };
 use crate::auth::sign_in::replaced_server::end_foreign;
+use crate::auth::tokens::checked::{CheckedToken, TokenHash, token_hash};
 use crate::auth::tokens::opaque::{is_api_token, is_opaque_token};
 use crate::auth::tokens::session_id::generation_in_id;
-use crate::auth::tokens::signing::access_token::{AccessSubject, Header};
+use crate::auth::tokens::signing::access_token::{AccessSubject, Header, ReadToken};
 use crate::auth::tokens::simple_jwt::{
     AccountClaim, Claims, NewToken, RefreshToken, derived_claims, sign_in_claims,
 };
@@ -122,7 +123,11 @@ impl Auth {
     /// Fails if a token is not valid: a JWT of either type, or any other access credential. An
     /// access token of this server is usually checked without the database.
     pub async fn verify(&self, token: &str) -> Result<()> {
-        let now = self.clock.now();
+        let (now, hash) = (self.clock.now(), token_hash(token));
+        if let Some(AccessSubject { account_id, session }) = self.known_subject(&hash, now).await? {
+            let checked = self.check_own_access(session, AccountClaim::Id(account_id)).await;
+            return checked.map(|_| ()).map_err(mask_account_state);
+        }
         let claims = match self.tokens.read(token, now) {
             Ok(claims) if !claims.is_user_name_token => claims,
             Ok(_) | Err(TokenFault::Malformed) => {
@@ -140,11 +145,11 @@ impl Auth {
                 active_account(&mut tx, session.account_id).await.map_err(mask_account_state)?;
                 Ok(())
             }
-            Some(id) => self
-                .check_own_access(id.session, claims.account)
-                .await
-                .map(|_| ())
-                .map_err(mask_account_state),
+            Some(id) => {
+                self.remember(hash, &claims, id);
+                let checked = self.check_own_access(id.session, claims.account).await;
+                checked.map(|_| ()).map_err(mask_account_state)
+            }
         }
     }
 
@@ -154,10 +159,14 @@ impl Auth {
         if is_api_token(credential) || is_opaque_token(credential) {
             return self.signed_in_by_api_token(credential, from).await;
         }
-        if let Some(header) = Header::of(credential) {
-            return self.signed_in_by_public_key(&header, credential).await;
+        let (now, hash) = (self.clock.now(), token_hash(credential));
+        if let Some(AccessSubject { account_id, session }) = self.known_subject(&hash, now).await? {
+            self.check_own_access(session, AccountClaim::Id(account_id)).await?;
+            return Ok(SignedIn::of_session(account_id, session));
         }
-        let now = self.clock.now();
+        if let Some(header) = Header::of(credential) {
+            return self.signed_in_by_public_key(&header, credential, hash).await;
+        }
         let claims = match self.tokens.read(credential, now) {
             Ok(claims) if !claims.is_user_name_token => claims,
             Ok(_) | Err(TokenFault::Malformed) => {
@@ -169,6 +178,7 @@ impl Auth {
         claims.expect(TokenType::Access)?;
         match self.own_id(&claims, now)? {
             Some(id) => {
+                self.remember(hash, &claims, id);
                 let account_id = self.check_own_access(id.session, claims.account).await?;
                 Ok(SignedIn::of_session(account_id, id.session))
             }
@@ -182,14 +192,49 @@ impl Auth {
     }
 
     /// Authenticates a token with an asymmetric signature, if a configured API issues such tokens.
-    async fn signed_in_by_public_key(&self, header: &Header, token: &str) -> Result<SignedIn> {
+    async fn signed_in_by_public_key(
+        &self,
+        header: &Header,
+        token: &str,
+        hash: TokenHash,
+    ) -> Result<SignedIn> {
         let is_served = self.policies.iter().any(|policy| policy.form == TokenForm::PublicKey);
         if !is_served {
             return Err(TokenFault::Malformed.into());
         }
-        let AccessSubject { account_id, session } = self.read_access_token(header, token).await?;
+        let checked = self.read_access_token(header, token).await?;
+        self.checked.insert(hash, checked);
+        let AccessSubject { account_id, session } = checked.read.subject;
         self.check_own_access(session, AccountClaim::Id(account_id)).await?;
         Ok(SignedIn::of_session(account_id, session))
+    }
+
+    /// The subject of an access token that was found right before, if it has not expired and its key
+    /// verifies at this moment; `None`: the token has to be read.
+    async fn known_subject(&self, hash: &TokenHash, now: i64) -> Result<Option<AccessSubject>> {
+        let Some(CheckedToken { read, key }) = self.checked.find(hash) else { return Ok(None) };
+        if let Some(key) = key {
+            if !self.revoked.is_current(now) {
+                self.load_signing_keys().await?;
+            }
+            if !self.signing.verifies(key, now) {
+                return Ok(None);
+            }
+        }
+        Ok(read.at(now).ok())
+    }
+
+    /// Remembers an access token of this server for as long as [`Auth::own_id`] accepts it.
+    fn remember(&self, hash: TokenHash, claims: &Claims, id: TokenId) {
+        let policy = self.policies.iter().find(|policy| policy.code == id.policy);
+        let (Some(policy), AccountClaim::Id(account_id)) = (policy, claims.account) else { return };
+        let (Some(issued_at), Some(expires_at)) = (claims.issued_at, claims.expires_at) else {
+            return;
+        };
+        let subject = AccessSubject { account_id, session: id.session };
+        let expires_at = expires_at.min(issued_at + policy.access_seconds);
+        self.checked
+            .insert(hash, CheckedToken { read: ReadToken { subject, expires_at }, key: None });
     }
 
     /// Signs a token for the present state of a session.

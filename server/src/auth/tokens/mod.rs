@@ -1,5 +1,6 @@
 //! Token formats: how a token is made, read and checked without the database.
 
+pub mod checked;
 pub mod derived_refresh;
 pub mod hs256;
 pub mod opaque;
