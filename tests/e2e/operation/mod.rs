@@ -6,6 +6,7 @@ mod database_outage;
 mod durability;
 mod events;
 mod load;
+mod load_program;
 mod log_lines;
 mod metrics;
 mod proxies;
