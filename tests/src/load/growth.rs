@@ -16,7 +16,7 @@ use super::figures::Figures;
 use super::own_server::OwnServer;
 use super::run::Plan;
 use super::target::Target;
-use super::workloads::{Population, Workload, measure, p99_of, server_cpu_of};
+use super::workloads::{Population, Workload, database_cpu_of, measure, p99_of, server_cpu_of};
 
 /// The file of the server in its data directory.
 const SQLITE_FILE: &str = "propusk.sqlite3";
@@ -26,7 +26,11 @@ const BATCH: u64 = 10_000;
 const ABOVE_ACCOUNTS: u64 = 100_000_000;
 const FIRST_SESSION: u64 = 1_000_000_000_000;
 const LISTED: u64 = 1_000;
-const OPERATIONS: [Operation; 3] = [Operation::SignIn, Operation::Refresh, Operation::Me];
+/// The descriptions of our APIs, and what is measured of each.
+const MEASURED: [(&str, &[Operation]); 2] = [
+    ("propusk", &[Operation::SignIn, Operation::Refresh, Operation::Me]),
+    ("propusk_djoser", &[Operation::Verify]),
+];
 
 const MEMORY: &str = "memory, MiB";
 const SIZE: &str = "database, MiB";
@@ -53,8 +57,9 @@ pub async fn run(plan: &Plan, numbers: &[u64]) -> Result<(Figures, Vec<String>, 
         server.stop().await?;
     }
     let mut columns = Vec::new();
-    for operation in OPERATIONS {
-        columns.extend([server_cpu_of(operation.name()), p99_of(operation.name())]);
+    for operation in MEASURED.iter().flat_map(|(_, operations)| *operations) {
+        let name = operation.name();
+        columns.extend([server_cpu_of(name), database_cpu_of(name), p99_of(name)]);
     }
     columns.extend([LIST, MEMORY, SIZE].map(str::to_owned));
     Ok((figures, rows, columns))
@@ -67,11 +72,13 @@ async fn look(
     row: &str,
     figures: &mut Figures,
 ) -> Result<()> {
-    let (native, processes) = (Description::read("propusk")?, server.processes.clone());
-    let target = Target::open(row.to_owned(), native, &server.base, processes).await?;
-    let population = Population::create(&Arc::new(target)).await?;
-    for operation in OPERATIONS {
-        measure(&population, Workload::One(operation), plan.length, figures).await?;
+    for (name, operations) in MEASURED {
+        let (description, processes) = (Description::read(name)?, server.processes.clone());
+        let target = Target::open(row.to_owned(), description, &server.base, processes).await?;
+        let population = Population::create(&Arc::new(target)).await?;
+        for operation in operations {
+            measure(&population, Workload::One(*operation), plan.length, figures).await?;
+        }
     }
     figures.add(row, LIST, listed(plan, server, number).await?.as_secs_f64() * 1e6);
     if let Some((now, _)) = server.processes.memory() {
