@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::Result;
 use super::arrivals::{Tally, closed, open};
@@ -24,6 +26,8 @@ const SESSIONS: usize = 64;
 const HALF: f64 = 0.5;
 const FLOODING: usize = 200;
 const PROBES: f64 = 50.0;
+/// How long a refresh waits for a session that no other one uses.
+const PATIENCE: Duration = Duration::from_secs(10);
 const RACES: usize = 50;
 const RACING: usize = 8;
 
@@ -103,6 +107,8 @@ pub struct Population {
     accounts: Vec<Values>,
     /// Sessions that no request uses at the moment.
     sessions: Mutex<VecDeque<Values>>,
+    /// As many permits as there are sessions.
+    free: Semaphore,
     next: AtomicUsize,
 }
 
@@ -129,16 +135,23 @@ impl Population {
             require(outcome)?;
             sessions.push_back(session);
         }
-        let (target, sessions) = (Arc::clone(target), Mutex::new(sessions));
-        Ok(Arc::new(Population { target, accounts, sessions, next: AtomicUsize::new(0) }))
+        Ok(Arc::new(Population::of(target, accounts, sessions)))
     }
 
     /// For a server without accounts.
     pub fn without_accounts(target: &Arc<Target>) -> Result<Arc<Self>> {
-        let sessions = Mutex::new(VecDeque::from([target.account("unnamed")?]));
-        let target = Arc::clone(target);
-        let next = AtomicUsize::new(0);
-        Ok(Arc::new(Population { target, accounts: Vec::new(), sessions, next }))
+        let sessions = VecDeque::from([target.account("unnamed")?]);
+        Ok(Arc::new(Population::of(target, Vec::new(), sessions)))
+    }
+
+    fn of(target: &Arc<Target>, accounts: Vec<Values>, sessions: VecDeque<Values>) -> Self {
+        Population {
+            target: Arc::clone(target),
+            accounts,
+            free: Semaphore::new(sessions.len()),
+            sessions: Mutex::new(sessions),
+            next: AtomicUsize::new(0),
+        }
     }
 
     async fn act(&self, operation: Operation) -> Outcome {
@@ -173,17 +186,20 @@ impl Population {
         self.act(operation).await
     }
 
+    /// Refreshes a session that no other request refreshes. A stall of the server delays those that
+    /// are due meanwhile; the time that they wait here counts.
     async fn refresh(&self) -> Outcome {
-        let Some(mut session) = self.locked(VecDeque::pop_front) else {
-            return Outcome::Failed("all sessions are in use".to_owned());
-        };
+        let in_use = || Outcome::Failed("all sessions are in use".to_owned());
+        let Ok(Ok(permit)) = timeout(PATIENCE, self.free.acquire()).await else { return in_use() };
+        let Some(mut session) = self.locked(VecDeque::pop_front) else { return in_use() };
         if let Err(error) = begin_attempt(&mut session) {
             return Outcome::Failed(error.to_string());
         }
         let outcome = self.target.run(Operation::Refresh, &mut session).await;
-        // A session whose refresh has failed has ended.
-        if outcome == Outcome::Done {
-            self.locked(|sessions| sessions.push_back(session));
+        match &outcome {
+            Outcome::Done | Outcome::Busy => self.locked(|sessions| sessions.push_back(session)),
+            // Such a session may have ended.
+            Outcome::Failed(_) => permit.forget(),
         }
         outcome
     }
