@@ -110,6 +110,8 @@ pub struct Population {
     /// As many permits as there are sessions.
     free: Semaphore,
     next: AtomicUsize,
+    /// How many operations of the mix were begun.
+    mixed: AtomicUsize,
 }
 
 impl Population {
@@ -151,6 +153,7 @@ impl Population {
             free: Semaphore::new(sessions.len()),
             sessions: Mutex::new(sessions),
             next: AtomicUsize::new(0),
+            mixed: AtomicUsize::new(0),
         }
     }
 
@@ -176,9 +179,10 @@ impl Population {
         }
     }
 
-    /// One of a hundred of the mix.
+    /// One of a hundred of the mix. 37 and 100 have no factor in common, so a hundred in a row has each
+    /// number once, and the sign-ins are not all at its beginning.
     async fn act_in_mix(&self) -> Outcome {
-        let operation = match self.number() % 100 {
+        let operation = match self.mixed.fetch_add(1, Ordering::Relaxed) % 100 * 37 % 100 {
             0..2 => Operation::SignIn,
             2..10 => Operation::Refresh,
             _ => check(&self.target.description).unwrap_or(Operation::SignIn),
