@@ -168,7 +168,25 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::super::postgres::Pool;
+    use super::super::{connect, meta};
     use super::*;
+
+    #[tokio::test]
+    async fn commit_on_sqlite_is_seen_until_it_is_read_and_nothing_else_is() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let store = connect(None, dir.path()).await.expect("a new database");
+        let mut announcements = store.announcements();
+        assert!(announcements.may_have_changed().await, "nothing was read yet");
+        announcements.note_read();
+        assert!(!announcements.may_have_changed().await);
+        let write = store.write(|tx| Box::pin(meta::set(tx, "name", "value".to_owned())));
+        write.await.expect("a write");
+        for _ in 0..2 {
+            assert!(announcements.may_have_changed().await);
+        }
+        announcements.note_read();
+        assert!(!announcements.may_have_changed().await);
+    }
 
     #[tokio::test]
     async fn connection_that_opens_slowly_is_opened_once() {

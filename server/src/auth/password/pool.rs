@@ -605,6 +605,15 @@ mod tests {
         assert_eq!(end, Err(RecvTimeoutError::Disconnected));
     }
 
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn worker_lets_other_threads_of_the_server_run_first() {
+        let niceness = || rustix::process::getpriority_process(None).unwrap();
+        let of_worker = pool(1).run(Origin::SERVER, move |_| Ok(niceness())).await.unwrap();
+        // 19 is the highest.
+        assert_eq!(of_worker, (niceness() + NICENESS).min(19));
+    }
+
     #[test]
     fn worker_without_a_job_is_told_to_free_its_memory() {
         let queue = Mutex::new(Queue::new(8, 1));
