@@ -10,6 +10,7 @@ standard input does. DJANGO_SECRET signs the tokens.
 import os
 import sys
 import threading
+from pathlib import Path
 
 import django
 from django.core.management import call_command
@@ -27,7 +28,12 @@ def end_with_the_input():
     os._exit(0)
 
 
+# The package of this repository, as if it were installed.
+PROPUSK_DJANGO = Path(__file__).resolve().parents[2] / "server/integrations/django/src"
+
+
 def main(stack, directory):
+    sys.path.append(str(PROPUSK_DJANGO))
     os.environ.update(
         DJANGO_SETTINGS_MODULE="settings", DJANGO_STACK=stack, DJANGO_DIRECTORY=directory
     )

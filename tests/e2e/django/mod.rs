@@ -2,5 +2,6 @@
 //! the real stacks that other tests use as peers.
 
 mod peers;
+mod propusk_django;
 mod replay;
 mod resource_servers;

@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use propusk_server::auth::NewClient;
+use propusk_server::config::Config;
 use propusk_tests::django::{self, Django, RESOURCE_SERVER};
 use propusk_tests::handbook::block_below;
 use propusk_tests::server::TestServer;
@@ -14,24 +15,31 @@ use tokio::process::Command;
 
 /// The server's URL in the handbook.
 const HANDBOOKS_URL: &str = "https://auth.example.com";
+/// The secret of the client `orders`.
+pub(super) const ORDERS_SECRET: &str = "a-secret-of-the-service";
 const NODE_MODULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/oidc-provider/node_modules");
 
 /// A server with the clock of this machine, which the libraries use too.
-#[expect(clippy::disallowed_methods, reason = "the libraries go by the real clock")]
 async fn server() -> TestServer {
-    let server = TestServer::start().await;
+    server_with(|_| {}).await
+}
+
+/// The same with settings that the test changes.
+#[expect(clippy::disallowed_methods, reason = "the libraries go by the real clock")]
+pub(super) async fn server_with(change: impl FnOnce(&mut Config)) -> TestServer {
+    let server = TestServer::with(change).await;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
     server.clock.advance(i64::try_from(now).expect("not so late") - server.clock.now());
     server
 }
 
 /// The handbook's example under this title, adapted to `server`.
-fn example(title: &str, server: &TestServer) -> String {
+pub(super) fn example(title: &str, server: &TestServer) -> String {
     block_below(title).replace(HANDBOOKS_URL, &server.public_url)
 }
 
 /// The id of a new account, and an access token of `native`.
-async fn signed_up(server: &TestServer, name: &str) -> (i64, String) {
+pub(super) async fn signed_up(server: &TestServer, name: &str) -> (i64, String) {
     let account = json!({"username": name, "password": PASSWORD});
     let answer = server.client.post("/propusk/v1/accounts", &account).await;
     assert_eq!(answer.status, 201, "{}", answer.text());
@@ -42,7 +50,7 @@ async fn signed_up(server: &TestServer, name: &str) -> (i64, String) {
 }
 
 /// The token with one letter of its payload changed.
-fn forged(token: &str) -> String {
+pub(super) fn forged(token: &str) -> String {
     let place = token.find('.').expect("a header") + 10;
     let other = if &token[place..=place] == "A" { "B" } else { "A" };
     format!("{}{other}{}", &token[..place], &token[place + 1..])
@@ -126,19 +134,23 @@ console.log(await accountOf(token).catch((error) => `refused ${error.code}`));
 /// A server where `orders` may introspect, and a Django that does so.
 async fn with_oauth_toolkit() -> (TestServer, Django) {
     let server = server().await;
-    let secret = "a-secret-of-the-service";
+    register_orders(&server).await;
+    let settings = example("django-oauth-toolkit", &server).replace("the secret", ORDERS_SECRET);
+    let django = Django::resource_server(&settings).await;
+    (server, django)
+}
+
+/// Registers the client `orders`, which may introspect.
+pub(super) async fn register_orders(server: &TestServer) {
     let new = NewClient {
         id: "orders".to_owned(),
         name: "Orders".to_owned(),
-        secret: Some(secret.to_owned()),
+        secret: Some(ORDERS_SECRET.to_owned()),
         is_public: false,
         allows_password: false,
         introspects: true,
     };
     assert!(server.auth.create_client(new).await.expect("the database answers"));
-    let settings = example("django-oauth-toolkit", &server).replace("the secret", secret);
-    let django = Django::resource_server(&settings).await;
-    (server, django)
 }
 
 #[tokio::test]
