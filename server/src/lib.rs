@@ -30,6 +30,7 @@ mod request_record;
 mod startup;
 pub mod store;
 mod tls;
+mod webhook;
 
 pub use crate::clock::Clock;
 // What only `cli` uses is public too: where there is no `cli` it would be dead code.

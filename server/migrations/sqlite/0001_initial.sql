@@ -187,6 +187,17 @@ create index outbox_waiting on outbox (waits_for) where waits_for is not null;
 create index outbox_due on outbox (due_at) where dead_at is null;
 create index outbox_created on outbox (created_at) where dead_at is null;
 
+create table webhooks (
+    id integer primary key autoincrement,
+    change text,
+    account_id bigint not null,
+    at bigint not null,
+    due_at bigint not null,
+    attempts bigint not null
+);
+
+create index webhooks_due on webhooks (due_at);
+
 create table limit_counts (
     key text primary key,
     count bigint not null,

@@ -1,6 +1,6 @@
-//! What memory does after a committed write: revocations apply, the mail worker wakes, the counts of
-//! the metrics grow, the number of a new account is recorded. The statements note these effects; the
-//! store carries them out before the write is answered.
+//! What memory does after a committed write: revocations apply, the workers of mails and webhooks
+//! wake, the counts of the metrics grow, the number of a new account is recorded. The statements
+//! note these effects; the store carries them out before the write is answered.
 
 use std::sync::Arc;
 
@@ -15,10 +15,12 @@ use crate::store::effects::AfterCommit;
 pub fn after_commit(
     revoked: &Arc<Revoked>,
     mail_queued: &Arc<Notify>,
+    webhook_queued: &Arc<Notify>,
     numbers: &Arc<Numbers>,
     counts: &Counts,
 ) -> AfterCommit {
     let (revoked, mail_queued) = (Arc::clone(revoked), Arc::clone(mail_queued));
+    let webhook_queued = Arc::clone(webhook_queued);
     let (numbers, counts) = (Arc::clone(numbers), counts.clone());
     Arc::new(move |effects| {
         counts.count(&effects);
@@ -27,6 +29,9 @@ pub fn after_commit(
         }
         if effects.has_queued_mail {
             mail_queued.notify_one();
+        }
+        if !effects.webhooks.is_empty() {
+            webhook_queued.notify_one();
         }
         let numbers = Arc::clone(&numbers);
         Box::pin(async move {

@@ -360,14 +360,14 @@ fn note_end(
 
 /// Waits before sending: if a mail slowed down the client's next request, the response time would
 /// show that there is a mail, and so an account.
-async fn random_delay() {
+pub async fn random_delay() {
     // The shortest delay if there are no random numbers.
     let [random] = random::<1>().unwrap_or_default();
     tokio::time::sleep(Duration::from_millis(20 + u64::from(random) / 3)).await;
 }
 
 /// Returns some time after the server has begun to stop.
-async fn stop_grace(mut stopping: watch::Receiver<bool>) {
+pub async fn stop_grace(mut stopping: watch::Receiver<bool>) {
     // An error means that the sender was dropped: the server stops as well.
     let _ = stopping.wait_for(|stopping| *stopping).await;
     tokio::time::sleep(STOP_GRACE).await;
@@ -375,7 +375,7 @@ async fn stop_grace(mut stopping: watch::Receiver<bool>) {
 
 /// The delay before the next attempt: half of the mail's age, plus or minus a quarter. If the mail
 /// server is unreachable, only [`Backoff`] delays the mail.
-fn delay(age: i64, kind: SendErrorKind) -> Result<i64> {
+pub fn delay(age: i64, kind: SendErrorKind) -> Result<i64> {
     if kind == SendErrorKind::Unreachable {
         return Ok(1);
     }

@@ -69,6 +69,8 @@ pub struct Parts {
     pub accept_foreign: bool,
     /// How many days events are kept.
     pub keep_days: i64,
+    /// Whether webhooks are queued.
+    pub has_receiver: bool,
     /// Whether the keys are those of the server's secret; a command may have none.
     pub has_secret: bool,
 }
@@ -85,6 +87,8 @@ pub struct Auth {
     pub(in crate::auth) outbox: Outbox,
     /// Wakes the mail worker.
     pub(in crate::auth) mail_queued: Arc<Notify>,
+    /// Wakes the worker that sends webhooks.
+    pub(in crate::auth) webhook_queued: Arc<Notify>,
     pub(in crate::auth) providers: Providers,
     pub(in crate::auth) redirects: Redirects,
     pub(in crate::auth) flow_key: FlowKey,
@@ -116,9 +120,10 @@ impl Auth {
         let clock_watch = ClockWatch::new(&parts.clock);
         let (revoked, mail_queued) = (Arc::new(Revoked::new(longest_access)), Arc::default());
         let (numbers, refused) = (Arc::default(), Arc::default());
+        let webhook_queued = Arc::default();
         let counts = Counts::starting_with(parts.policies.iter().map(|policy| policy.name));
-        let effects = after_commit(&revoked, &mail_queued, &numbers, &counts);
-        let store = EffectfulStore::new(parts.store, effects);
+        let effects = after_commit(&revoked, &mail_queued, &webhook_queued, &numbers, &counts);
+        let store = EffectfulStore::new(parts.store, effects, parts.has_receiver);
         let auth = Auth {
             store,
             clock: parts.clock,
@@ -137,6 +142,7 @@ impl Auth {
                 refused: Arc::clone(&refused),
             },
             mail_queued,
+            webhook_queued,
             providers: parts.providers,
             redirects: parts.redirects,
             flow_key: parts.flow_key,

@@ -227,6 +227,7 @@ mod tests {
             limits,
             accept_foreign: false,
             keep_days: 90,
+            has_receiver: false,
             has_secret: true,
         })
         .await

@@ -33,6 +33,7 @@ mod signing_keys;
 mod sweeper;
 mod tokens;
 mod unlock;
+mod webhooks;
 
 pub use crate::store::accounts::Account;
 pub use crate::store::identities::Identity;

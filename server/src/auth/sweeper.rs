@@ -9,13 +9,15 @@ use crate::auth::mailing::one_time_token::{Purpose, RETURN_LIFETIME};
 use crate::error::Result;
 use crate::store::{
     Tx, accounts, events, identifiers, known_places, limit_counts, meta, one_time_tokens, outbox,
-    pending_sign_ins, revocations, sessions, signing_keys, spent_tokens,
+    pending_sign_ins, revocations, sessions, signing_keys, spent_tokens, webhooks,
 };
 
 /// How long an account that was never activated keeps its address, in seconds.
 const NEVER_ACTIVATED_FOR: i64 = 30 * DAY;
 /// How many rows of a table are deleted in one transaction.
 const BATCH: i64 = 5_000;
+/// The same of accounts, each of which may need a webhook.
+const ACCOUNTS: i64 = 500;
 /// The latest trusted time at which a sweeper ran, in `meta`.
 const SEEN_AT: &str = "swept_at";
 /// How often it is written, in seconds.
@@ -92,7 +94,8 @@ impl Auth {
                     let addresses =
                         identifiers::delete_left_before(tx, left, returns, now, BATCH).await?;
                     let mails = outbox::delete_dead(tx, now - DEAD_FOR, BATCH).await?;
-                    let accounts = delete_never_activated(tx, now - NEVER_ACTIVATED_FOR).await?;
+                    let accounts = delete_never_activated(tx, now).await?;
+                    let webhooks = webhooks::delete_before(tx, now - DEAD_FOR, BATCH).await?;
                     let sign_ins = pending_sign_ins::delete_expired(tx, over, BATCH).await?;
                     // A window that has ended has no effect any more.
                     let counts = limit_counts::delete_ended(tx, now, BATCH).await?;
@@ -100,7 +103,8 @@ impl Auth {
                     let events = events::delete_before(tx, kept_from, BATCH).await?
                         + events::delete_orphans(tx, over, BATCH).await?;
                     signing_keys::delete_ended(tx, now - DEAD_FOR).await?;
-                    let rest = addresses + accounts + sign_ins + counts + places + events;
+                    let rest =
+                        addresses + accounts + webhooks + sign_ins + counts + places + events;
                     Ok(sessions + tokens + revocations + links + mails + rest)
                 })
             })
@@ -110,9 +114,13 @@ impl Auth {
 
 /// Deletes a batch of the events of accounts that were never activated or, if none is left, of the
 /// accounts; returns how many rows.
-async fn delete_never_activated(tx: &mut Tx, before: i64) -> Result<u64> {
+async fn delete_never_activated(tx: &mut Tx, now: i64) -> Result<u64> {
+    let before = now - NEVER_ACTIVATED_FOR;
     match events::delete_of_never_activated(tx, before, BATCH).await? {
-        0 => accounts::delete_never_activated(tx, before, BATCH).await,
+        0 => {
+            let deleted = accounts::delete_never_activated(tx, before, ACCOUNTS, now).await?;
+            Ok(u64::try_from(deleted).unwrap_or(u64::MAX))
+        }
         deleted => Ok(deleted),
     }
 }

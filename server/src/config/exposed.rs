@@ -43,6 +43,7 @@ impl Config {
             ("mail.smtp_url_file", &self.mail.smtp_url_file),
             ("superuser.password_file", &self.superuser.password_file),
             ("metrics.token_file", &self.metrics.token_file),
+            ("webhooks.secret_file", &self.webhooks.secret_file),
         ];
         let named = named.into_iter().map(|(key, path)| (key.to_owned(), path.clone()));
         let of_providers = self.providers.iter().map(|(name, provider)| {

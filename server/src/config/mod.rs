@@ -88,6 +88,7 @@ pub struct Config {
     /// providers.
     pub providers: BTreeMap<String, ProviderSettings>,
     pub outbound: Outbound,
+    pub webhooks: Webhooks,
     /// By API name; an API that is missing here has its defaults.
     pub dialects: BTreeMap<String, DialectSettings>,
     pub superuser: Superuser,
@@ -324,7 +325,7 @@ pub struct ProviderSettings {
     pub ca_file: Option<PathBuf>,
 }
 
-/// Requests to providers.
+/// Requests to providers, and webhooks.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Outbound {
@@ -334,6 +335,19 @@ pub struct Outbound {
     /// to, except one that a provider's settings contain literally.
     #[serde(deserialize_with = "networks")]
     pub internal_networks: Vec<IpNet>,
+}
+
+/// A service of the operator that is sent changes of accounts.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Webhooks {
+    /// Where they are sent. `None`: nothing is sent.
+    pub url: Option<String>,
+    /// Signs them; at least 32 bytes.
+    pub secret: Option<Secret>,
+    pub secret_file: Option<PathBuf>,
+    /// Certificates (PEM) to trust in addition to the public ones.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// The default maximum of live sessions of an account at one API.
@@ -420,6 +434,7 @@ impl Default for Config {
             app_links: AppLinks::default(),
             providers: BTreeMap::new(),
             outbound: Outbound::default(),
+            webhooks: Webhooks::default(),
             dialects: BTreeMap::new(),
             superuser: Superuser::default(),
             file_with_secrets: None,

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::dot_env::{self, Fault, Variable, is_ours};
 use super::{
     Config, ConfigError, DialectSettings, Mail, Metrics, ProviderSettings, Secret, Superuser,
-    Tokens,
+    Tokens, Webhooks,
 };
 
 impl From<config::ConfigError> for ConfigError {
@@ -100,6 +100,8 @@ impl Config {
         let Mail { smtp_url, smtp_url_file, .. } = &mut self.mail;
         let Superuser { password, password_file, .. } = &mut self.superuser;
         let Metrics { token, token_file, .. } = &mut self.metrics;
+        let Webhooks { secret: webhook_secret, secret_file: webhook_secret_file, .. } =
+            &mut self.webhooks;
         let place = |key: &str, value, file| SecretPlace { key: key.to_owned(), value, file };
         let mut places = vec![
             place("database_url", database_url, database_url_file.as_ref()),
@@ -107,6 +109,7 @@ impl Config {
             place("mail.smtp_url", smtp_url, smtp_url_file.as_ref()),
             place("superuser.password", password, password_file.as_ref()),
             place("metrics.token", token, token_file.as_ref()),
+            place("webhooks.secret", webhook_secret, webhook_secret_file.as_ref()),
         ];
         for (name, provider) in &mut self.providers {
             let ProviderSettings { client_secret, client_secret_file, .. } = provider;
@@ -135,6 +138,7 @@ impl Config {
             ("mail.smtp_url", &self.mail.smtp_url),
             ("superuser.password", &self.superuser.password),
             ("metrics.token", &self.metrics.token),
+            ("webhooks.secret", &self.webhooks.secret),
         ];
         let own = own.into_iter().map(|(key, secret)| (key.to_owned(), secret));
         let of_providers = self.providers.iter().map(|(name, provider)| {

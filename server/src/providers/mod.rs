@@ -20,12 +20,13 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValu
 use reqwest::{Method, Url};
 
 pub use self::oauth::{Code, Grant};
+pub use self::outbound::{Outbound, ProviderRequest};
 pub use self::profile::{Profile, loggable};
-pub use self::settings::{Problem, check, defaults, is_openid_connect};
+pub use self::settings::{Problem, check, defaults, endpoint, is_openid_connect};
 use crate::config::{Outbound as OutboundSettings, ProviderSettings};
 use crate::error::ProviderFault;
 use oidc::Oidc;
-use outbound::{Outbound, ProviderRequest, Reply};
+use outbound::Reply;
 
 /// Why a provider's answer could not be obtained. For the log only, without tokens and URLs.
 #[derive(Debug, thiserror::Error)]

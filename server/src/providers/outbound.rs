@@ -1,4 +1,4 @@
-//! Requests to a provider: a time limit for the whole, a size limit for the answer, no redirects,
+//! Requests to a provider, or to a service of the operator: a time limit for the whole, a size limit for the answer, no redirects,
 //! no proxies, no internal addresses, and a retry only if the first attempt cannot have had an
 //! effect.
 
@@ -16,14 +16,15 @@ use rustls::{ClientConfig, RootCertStore};
 
 use super::ProviderError;
 use super::address::AllowedHosts;
+use crate::config::Outbound as OutboundSettings;
 use crate::tls::explained;
 
 /// Far above the size of any legitimate answer.
 const MAX_BYTES: usize = 1024 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The HTTP clients for one provider.
-pub(super) struct Outbound {
+/// The HTTP clients for one provider or service.
+pub struct Outbound {
     client: reqwest::Client,
     /// For unencrypted requests, whose names must resolve to this machine or a private network.
     plain: reqwest::Client,
@@ -31,13 +32,13 @@ pub(super) struct Outbound {
 }
 
 /// A whole answer.
-pub(super) struct Reply {
+pub struct Reply {
     pub status: StatusCode,
     pub body: Vec<u8>,
 }
 
 /// One request; no `Debug`: it holds secrets.
-pub(super) struct ProviderRequest {
+pub struct ProviderRequest {
     pub method: Method,
     pub url: Url,
     pub headers: HeaderMap,
@@ -55,8 +56,19 @@ impl ProviderRequest {
 }
 
 impl Outbound {
+    /// For requests to this URL of the settings.
+    pub fn for_url(
+        url: &Url,
+        settings: &OutboundSettings,
+        ca_file: Option<&Path>,
+    ) -> Result<Self, String> {
+        let mut allowed_hosts = AllowedHosts::new(settings.internal_networks.clone());
+        allowed_hosts.include(url);
+        Outbound::new(allowed_hosts, Duration::from_secs(settings.timeout_seconds), ca_file)
+    }
+
     /// `ca_file`: certificates to trust in addition to the public ones.
-    pub fn new(
+    pub(super) fn new(
         allowed_hosts: AllowedHosts,
         timeout: Duration,
         ca_file: Option<&Path>,
@@ -119,7 +131,7 @@ fn unreachable(error: reqwest::Error) -> ProviderError {
         text = format!("{text}: {error}");
         cause = error.source();
     }
-    ProviderError::Unreachable(explained(text, "ca_file of the provider"))
+    ProviderError::Unreachable(explained(text, "ca_file in its settings"))
 }
 
 fn tls(ca_file: Option<&Path>) -> Result<ClientConfig, String> {

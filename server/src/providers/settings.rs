@@ -184,7 +184,7 @@ fn secret(kind: &Kind, settings: &ProviderSettings) -> Option<String> {
 }
 
 /// An encrypted URL, or one on this machine or in a private network.
-fn endpoint(key: &str, text: &str, outbound: &OutboundSettings) -> Result<Url, String> {
+pub fn endpoint(key: &str, text: &str, outbound: &OutboundSettings) -> Result<Url, String> {
     let url: Url = text.parse().map_err(|_| format!("{key} is not a URL"))?;
     // Where a name resolves to is checked at its lookup.
     let may_be_own =

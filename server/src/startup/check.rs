@@ -13,12 +13,14 @@ use crate::mail::Mailer;
 use crate::providers::{self, Providers};
 use crate::store::identifiers::claimant_by_key;
 use crate::store::{Schema, StoreError, Tx};
+use crate::webhook::Receiver;
 
 /// Checks the settings and the folders that they name.
 pub fn check(config: &Config) -> Result<(), StartError> {
     providers::check(&config.providers, &config.outbound).map_err(provider_problem)?;
     let public_url = public_url(config, config.listen);
     AppLinks::new(config, &public_url)?;
+    Receiver::new(&config.webhooks, &config.outbound)?;
     Mailer::check(&config.mail, &config.product, &public_url)?;
     Hasher::check(&hashing(config))?;
     superuser_identifiers(&config.superuser)?;

@@ -53,6 +53,7 @@ pub async fn open_auth(
         limits: limits(config),
         accept_foreign: config.tokens.accept_foreign,
         keep_days: config.events.keep_days,
+        has_receiver: config.webhooks.url.is_some(),
         has_secret: keys.is_of_server(),
     };
     Ok(Auth::open(parts).await?)

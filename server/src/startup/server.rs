@@ -29,6 +29,7 @@ use crate::http::requests::Requests;
 use crate::mail::Mailer;
 use crate::providers::Providers;
 use crate::store::{self, Database, ServingLock, Store, StoreError};
+use crate::webhook::Receiver;
 
 /// How long the database may take to close.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
@@ -49,6 +50,8 @@ pub struct Server {
     requests: Requests,
     auth: Arc<Auth>,
     mailer: Arc<Mailer>,
+    /// Where webhooks are sent, if anywhere.
+    receiver: Option<Receiver>,
     store: Store,
     metrics: Option<MetricsListener>,
     /// Prevents a second server on the same data.
@@ -69,6 +72,7 @@ impl Server {
         let public_url = public_url(&config, address);
         let app_links = AppLinks::new(&config, &public_url)?;
         let mailer = open_mailer(&config, &public_url)?;
+        let receiver = Receiver::new(&config.webhooks, &config.outbound)?;
         let providers = Providers::new(&config.providers, &config.outbound, &public_url)
             .map_err(provider_problem)?;
         let auth =
@@ -89,6 +93,7 @@ impl Server {
             connections: connections(&config.http),
             auth,
             mailer: Arc::new(mailer),
+            receiver,
             store,
             _lock: lock,
         })
@@ -136,8 +141,11 @@ impl Server {
             async move { auth.store_refused_attempts().await }
         });
         let (stop_mail, stopping) = watch::channel(false);
+        let sending = self.receiver.map(|receiver| {
+            tokio::spawn(Arc::clone(&self.auth).send_webhooks(receiver, stopping.clone()))
+        });
         let delivering = tokio::spawn(Arc::clone(&self.auth).deliver_mail(self.mailer, stopping));
-        // Mail delivery ends together with the last requests.
+        // The delivery of mails and webhooks ends together with the last requests.
         let shutdown = async {
             shutdown.await;
             stop_mail.send_replace(true);
@@ -150,7 +158,13 @@ impl Server {
         sweeping.abort();
         counting.abort();
         refusing.abort();
-        if tokio::time::timeout(MAIL_DEADLINE, delivering).await.is_err() {
+        let delivered = async {
+            let _ = delivering.await;
+            if let Some(sending) = sending {
+                let _ = sending.await;
+            }
+        };
+        if tokio::time::timeout(MAIL_DEADLINE, delivered).await.is_err() {
             tracing::warn!("mail was not delivered before the deadline; the next start sends it");
         }
         if let Some(showing) = showing {

@@ -1,7 +1,7 @@
 //! Table `accounts`: one row per account. Ids are never reused, because issued tokens contain them.
 //! A row is deleted with its account, and its identifiers and identities with it.
 
-use super::events::{Event, NewEvent, PasswordBy};
+use super::events::{AccountChange, Event, NewEvent, PasswordBy};
 use super::{Engine, Tx, from_row, on, postgres, sqlite};
 use crate::error::Result;
 
@@ -575,16 +575,26 @@ pub async fn delete_account(tx: &mut Tx, id: i64) -> Result<bool> {
     Ok(row.is_some())
 }
 
-/// Deletes up to `limit` accounts that were created before `at` and never activated, and returns
-/// how many.
-pub async fn delete_never_activated(tx: &mut Tx, at: i64, limit: i64) -> Result<u64> {
-    Ok(on!(tx, db => sqlx::query(
+/// Deletes up to `limit` accounts that were created before `before` and never activated, and
+/// returns how many.
+pub async fn delete_never_activated(
+    tx: &mut Tx,
+    before: i64,
+    limit: i64,
+    now: i64,
+) -> Result<usize> {
+    let deleted: Vec<i64> = on!(tx, db => sqlx::query_scalar(
         "delete from accounts where id in (
              select id from accounts
              where awaits_activation = true and created_at < $1
              order by created_at, id
-             limit $2)",
-    ).bind(at).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
+             limit $2)
+         returning id",
+    ).bind(before).bind(limit).fetch_all(db).await)?;
+    for id in &deleted {
+        tx.note_webhook(*id, AccountChange::Deleted, now);
+    }
+    Ok(deleted.len())
 }
 
 /// Up to `limit` stored passwords of accounts with ids above `after`, in the order of the ids.

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::announcements::Announcements;
 use super::events::NewEvent;
 use super::revocations::Revocation;
+use super::webhooks::NewWebhook;
 use super::{BoxFuture, Connections, Extent, Repeat, Store, Tx};
 use crate::error::Result;
 
@@ -24,6 +25,10 @@ pub struct Effects {
     pub account_number: Option<i64>,
     /// What has happened; stored with the write.
     pub events: Vec<NewEvent>,
+    /// What the operator's service is to be sent; stored with the write.
+    pub webhooks: Vec<NewWebhook>,
+    /// Whether such a service is configured.
+    pub has_receiver: bool,
     /// A session was refreshed.
     pub has_refreshed: bool,
     /// The dialect that asked for the write.
@@ -40,6 +45,7 @@ impl Effects {
             && !self.has_queued_mail
             && self.account_number.is_none()
             && self.events.is_empty()
+            && self.webhooks.is_empty()
             && !self.has_refreshed
     }
 }
@@ -70,12 +76,14 @@ impl Default for Waits {
 pub struct EffectfulStore {
     store: Store,
     after_commit: AfterCommit,
+    /// Whether webhooks are queued.
+    has_receiver: bool,
     waits: Waits,
 }
 
 impl EffectfulStore {
-    pub fn new(store: Store, after_commit: AfterCommit) -> Self {
-        EffectfulStore { store, after_commit, waits: Waits::default() }
+    pub fn new(store: Store, after_commit: AfterCommit, has_receiver: bool) -> Self {
+        EffectfulStore { store, after_commit, has_receiver, waits: Waits::default() }
     }
 
     /// As [`Store::read`].
@@ -112,11 +120,13 @@ impl EffectfulStore {
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
     {
         let (asked, waited) = (Instant::now(), self.waits.write.clone());
+        let has_receiver = self.has_receiver;
         let after_commit = Some(Arc::clone(&self.after_commit));
         let written = self.store.write_then(
             extent,
             move |tx| {
                 waited.observe(asked.elapsed().as_secs_f64());
+                tx.effects.has_receiver = has_receiver;
                 work(tx)
             },
             after_commit,
@@ -178,7 +188,7 @@ mod tests {
             report.lock().expect("no panic").extend(effects.account_number);
             Box::pin(std::future::ready(()))
         });
-        (EffectfulStore::new(store, after_commit), reported, dir)
+        (EffectfulStore::new(store, after_commit, false), reported, dir)
     }
 
     async fn insert_account(tx: &mut Tx) -> Result<i64> {

@@ -42,6 +42,8 @@ pub enum Event {
     MailSent,
     /// The mail server refused it, or its link expired before it could be sent.
     MailGivenUp,
+    /// The operator's service did not accept it in time. The reason is what it says.
+    WebhookGivenUp,
     Exported,
     /// Attempts that were refused; the row has a count.
     Refused(Refusal),
@@ -167,6 +169,15 @@ names! {
     }
 }
 
+names! {
+    /// What has happened to an account, for a service of the operator.
+    AccountChange {
+        Created = "account.created",
+        Changed = "account.changed",
+        Deleted = "account.deleted",
+    }
+}
+
 /// The reasons of registrations with a provider and of imports; others have none.
 const REGISTERED: &[&str] = &["provider", "imported"];
 const NONE: &[&str] = &[];
@@ -204,6 +215,7 @@ name_events! {
     Event::MailQueued => "mail_queued" of NONE,
     Event::MailSent => "mail_sent" of NONE,
     Event::MailGivenUp => "mail_given_up" of NONE,
+    Event::WebhookGivenUp => "webhook_given_up" of AccountChange::ALL,
     Event::Exported => "exported" of NONE,
     Event::Refused(_) => "refused" of Refusal::ALL,
     Event::Disabled => "disabled" of NONE,
@@ -238,6 +250,24 @@ impl Event {
             Event::NamesChanged(what) => Some(what.as_str()),
             Event::Linked(by) | Event::Unlinked(by) => Some(by.as_str()),
             Event::Refused(why) => Some(why.as_str()),
+            _ => None,
+        }
+    }
+}
+
+impl AccountChange {
+    /// What a service is sent because of an event. Imported accounts come from the server that is
+    /// replaced, which knows them.
+    pub(super) fn of(event: Event) -> Option<Self> {
+        match event {
+            Event::Registered(Registered::WithName | Registered::ByProvider) => {
+                Some(AccountChange::Created)
+            }
+            Event::NamesChanged(NameChange::EmailPending | NameChange::EmailCancelled) => None,
+            Event::NamesChanged(_) | Event::Activated | Event::Disabled | Event::Enabled => {
+                Some(AccountChange::Changed)
+            }
+            Event::AccountDeleted => Some(AccountChange::Deleted),
             _ => None,
         }
     }

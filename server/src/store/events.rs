@@ -9,8 +9,8 @@
 use std::borrow::Cow;
 
 pub use super::event_names::{
-    EVENT_NAMES, EVENT_REASONS, Ending, Event, LinkedBy, NameChange, PasswordBy, Refusal,
-    Registered, SignedInBy,
+    AccountChange, EVENT_NAMES, EVENT_REASONS, Ending, Event, LinkedBy, NameChange, PasswordBy,
+    Refusal, Registered, SignedInBy,
 };
 use super::{Tx, from_row, on};
 use crate::address_privacy::KeptAddress;
@@ -81,8 +81,12 @@ const LOOKED_AT: i64 = 1_000;
 pub async fn note_change(tx: &mut Tx, account_id: i64, what: NameChange, at: i64) -> Result<()> {
     let is_by_link = matches!(what, NameChange::EmailConfirmed | NameChange::EmailReturned);
     let is_free = tx.cause.operator().is_none() && !is_by_link;
+    let event = Event::NamesChanged(what);
     if !(is_free && is_known(tx, account_id, what, at).await?) {
-        tx.note(NewEvent::of(account_id, Event::NamesChanged(what), at));
+        tx.note(NewEvent::of(account_id, event, at));
+    } else if let Some(change) = AccountChange::of(event) {
+        // The service is sent every change.
+        tx.note_webhook(account_id, change, at);
     }
     Ok(())
 }
@@ -116,6 +120,9 @@ impl Tx {
         {
             request_record::note_session(id, event.session_id);
         }
+        if let Some((change, id)) = AccountChange::of(event.event).zip(event.account_id) {
+            self.note_webhook(id, change, event.at);
+        }
         self.effects.events.push(event);
     }
 
@@ -130,9 +137,10 @@ impl Tx {
         self.note(NewEvent::of_server(Event::Decoy, 0));
     }
 
-    /// Forgets the noted events of an account that is being deleted.
+    /// Forgets the noted events and webhooks of an account that is being deleted.
     pub(super) fn forget_noted(&mut self, account_id: i64) {
         self.effects.events.retain(|event| event.account_id != Some(account_id));
+        self.effects.webhooks.retain(|webhook| !webhook.is_about(account_id));
     }
 }
 

@@ -4,6 +4,7 @@
 //! `left_at` set: it opens no account, can be restored, and if it is verified no other account can
 //! take it. The sweeper deletes the row when the address can no longer be restored.
 
+use super::events::AccountChange;
 use super::{Tx, from_row, on};
 use crate::error::Result;
 use crate::identifier::Identifier;
@@ -145,10 +146,13 @@ pub async fn update_verified(
     kind: &'static str,
     at: i64,
 ) -> Result<()> {
-    on!(tx, db => sqlx::query(
+    let verified = on!(tx, db => sqlx::query(
         "update identifiers set verified_at = $3
          where account_id = $1 and kind = $2 and verified_at is null and left_at is null",
-    ).bind(account_id).bind(kind).bind(at).execute(db).await.map(|_| ()))?;
+    ).bind(account_id).bind(kind).bind(at).execute(db).await.map(|done| done.rows_affected()))?;
+    if verified > 0 {
+        tx.note_webhook(account_id, AccountChange::Changed, at);
+    }
     Ok(())
 }
 
@@ -182,6 +186,7 @@ pub async fn update_owned(tx: &mut Tx, account_id: i64, key: String, at: i64) ->
                                 owned_at = coalesce(owned_at, $3)
          where account_id = $1 and key = $2",
     ).bind(account_id).bind(key).bind(at).execute(db).await.map(|_| ()))?;
+    tx.note_webhook(account_id, AccountChange::Changed, at);
     Ok(())
 }
 

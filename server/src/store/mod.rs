@@ -25,6 +25,7 @@ pub mod sessions;
 pub mod signing_keys;
 pub mod spent_tokens;
 mod sqlite;
+pub mod webhooks;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -268,7 +269,8 @@ async fn carry_out(effects: Effects, after_commit: Option<AfterCommit>) {
     }
 }
 
-/// Runs `work` as a part of what causes it, and then stores the events that it has noted.
+/// Runs `work` as a part of what causes it, and then stores the events and webhooks that it has
+/// noted.
 async fn run_with_events<T, F>(tx: &mut Tx, work: F) -> Result<T>
 where
     F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>>,
@@ -276,6 +278,7 @@ where
     tx.effects.dialect = tx.cause.dialect();
     let done = tx.cause.clone().during(work(tx)).await?;
     events::insert_noted(tx).await?;
+    webhooks::insert_noted(tx).await?;
     Ok(done)
 }
 

@@ -180,8 +180,9 @@ async fn insert_or_mail_owner(
     match lock_by_email(tx, key.clone()).await? {
         Some(owner) => {
             outbox.queue(tx, MailKind::AddressInUse, &owner, language, new.created_at).await?;
-            // In the place of the event of a registration.
+            // In the place of the event of a registration, and of its webhook.
             tx.note_decoy();
+            tx.note_webhook_decoy(new.created_at);
             consume_number(tx, &new).await
         }
         None => insert_without_taken_phone(tx, &outbox, &key, &new, identifiers).await,

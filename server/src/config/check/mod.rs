@@ -14,7 +14,7 @@ use self::secrets::weakness;
 use self::urls::{is_base_url, is_link, is_origin, is_support, leads_to_an_app};
 use super::{
     Accounts, Config, ConfigError, Cors, DialectSettings, Hashing, Http, Limits, Links, Mail,
-    Metrics, Outbound, Product, Redirects, Secret, Signing, Tokens,
+    Metrics, Outbound, Product, Redirects, Secret, Signing, Tokens, Webhooks,
 };
 use crate::readable::display_name;
 use crate::redirect::may_be_registered;
@@ -89,6 +89,7 @@ impl Config {
         self.links.check(self.is_native_alone())?;
         self.redirects.check()?;
         self.outbound.check()?;
+        self.webhooks.check()?;
         self.cors.check()?;
         self.product.check()?;
         require_range(self.events.keep_days, &EVENT_DAYS, "events.keep_days")?;
@@ -274,6 +275,18 @@ impl Outbound {
     fn check(&self) -> Checked {
         let key = "outbound.timeout_seconds";
         require_range(self.timeout_seconds, &OUTBOUND_TIMEOUT_SECONDS, key)
+    }
+}
+
+impl Webhooks {
+    fn check(&self) -> Checked {
+        let (has_url, has_secret) = (self.url.is_some(), self.secret.is_some());
+        require(has_secret || !has_url, "webhooks.secret", "must be set when webhooks.url is")?;
+        require(has_url || !has_secret, "webhooks.url", "must be set when webhooks.secret is")?;
+        match self.secret.as_ref().and_then(|secret| weakness(secret.expose())) {
+            Some(problem) => Err(ConfigError::invalid("webhooks.secret", problem)),
+            None => Ok(()),
+        }
     }
 }
 
