@@ -444,6 +444,7 @@ export default {
   'history.mail_queued': 'Mail written',
   'history.mail_sent': 'Mail sent',
   'history.mail_given_up': 'Mail could not be sent',
+  'history.webhook_given_up': 'Webhook given up',
   'history.exported': 'Data exported',
   'history.refused': 'Attempts refused',
   'history.disabled': 'Account suspended',

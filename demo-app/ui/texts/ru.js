@@ -444,6 +444,7 @@ export default {
   'history.mail_queued': 'Письмо составлено',
   'history.mail_sent': 'Письмо отправлено',
   'history.mail_given_up': 'Письмо не удалось отправить',
+  'history.webhook_given_up': 'Вебхук не принят, попытки прекращены',
   'history.exported': 'Данные выгружены',
   'history.refused': 'Попытки отклонены',
   'history.disabled': 'Учётная запись заблокирована',

@@ -444,6 +444,7 @@ export default {
   'history.mail_queued': 'Лист складено',
   'history.mail_sent': 'Лист надіслано',
   'history.mail_given_up': 'Лист не вдалося надіслати',
+  'history.webhook_given_up': 'Вебхук не прийнято, спроби припинено',
   'history.exported': 'Дані вивантажено',
   'history.refused': 'Спроби відхилено',
   'history.disabled': 'Обліковий запис заблоковано',

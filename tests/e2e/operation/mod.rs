@@ -17,3 +17,4 @@ mod settings;
 mod starting;
 mod stopping;
 mod trips;
+mod webhooks;
