@@ -48,7 +48,7 @@ impl WebhookReceiver {
 
     /// How the next requests are answered: a status, and headers in further lines.
     pub fn answer_with(&self, answer: &str) {
-        answer.clone_into(&mut self.answer.lock().unwrap_or_else(PoisonError::into_inner));
+        *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = answer.to_owned();
     }
 
     /// The next webhook.
