@@ -197,6 +197,7 @@ create table webhooks (
 );
 
 create index webhooks_due on webhooks (due_at);
+create index webhooks_account on webhooks (account_id, id);
 
 create table limit_counts (
     key text primary key,

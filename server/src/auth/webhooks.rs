@@ -1,6 +1,7 @@
 //! The worker that sends webhooks, one after the other, until the operator's service accepts them
 //! or three days have passed. A webhook can arrive twice, with the same id. It contains the account
-//! as it is when it is sent, so one that arrives late says nothing outdated.
+//! as it is when it is sent, so one that arrives late says nothing outdated; those of one account
+//! are never sent at the same time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +22,7 @@ use crate::webhook::Receiver;
 
 /// How often the worker looks for webhooks that other processes have queued or left.
 const POLL: Duration = Duration::from_secs(1);
-/// The lease of a webhook, in seconds: longer than a request may take.
+/// The lease of a webhook, in seconds: longer than a request may take with the longest time limit.
 const LEASE: i64 = 120;
 /// How long a webhook is tried, in seconds.
 const TRIED_FOR: i64 = 3 * DAY;
@@ -43,7 +44,10 @@ impl Auth {
                 () = stop_grace(stopping.clone()) => return,
             };
             match sent {
-                Ok(true) => continue,
+                Ok(true) => {
+                    failing = false;
+                    continue;
+                }
                 Ok(false) => failing = false,
                 Err(error) => {
                     if !failing {

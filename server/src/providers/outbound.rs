@@ -1,6 +1,6 @@
-//! Requests to a provider, or to a service of the operator: a time limit for the whole, a size limit for the answer, no redirects,
-//! no proxies, no internal addresses, and a retry only if the first attempt cannot have had an
-//! effect.
+//! Requests to a provider, or to a service of the operator: a time limit for the whole, a size limit
+//! for the answer, no redirects, no proxies, no internal addresses, and a retry only if the first
+//! attempt cannot have had an effect.
 
 use std::net::SocketAddr;
 use std::path::Path;

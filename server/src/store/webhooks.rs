@@ -1,7 +1,7 @@
 //! Table `webhooks`: what the operator's service is to be sent about accounts, written in the
 //! transaction of the change. A row has only the account's number: what is sent is read when it is
-//! sent. It is deleted when the service has accepted it, when it is given up, or after 30 days, if
-//! nothing is sent any more.
+//! sent. The rows of one account are sent in their order. A row is deleted when the service has
+//! accepted it, when it is given up, or after 30 days, if nothing is sent any more.
 
 use super::events::{AccountChange, Event, NewEvent};
 use super::{Tx, from_row, on};
@@ -72,6 +72,9 @@ pub(super) async fn insert_noted(tx: &mut Tx) -> Result<()> {
 }
 
 async fn insert_webhook(tx: &mut Tx, new: NewWebhook) -> Result<()> {
+    if new.change == Some(AccountChange::Changed) && joins_queued(tx, new).await? {
+        return Ok(());
+    }
     on!(tx, db => sqlx::query(
         "insert into webhooks (change, account_id, at, due_at, attempts)
          values ($1, $2, $3, $3, 0)",
@@ -83,32 +86,58 @@ async fn insert_webhook(tx: &mut Tx, new: NewWebhook) -> Result<()> {
     Ok(())
 }
 
+/// Adds a change to a queued one that was never tried, so that an account has few rows while the
+/// service is down; false if there is none. A lease waits for this update, and so the account is
+/// read after it.
+async fn joins_queued(tx: &mut Tx, new: NewWebhook) -> Result<bool> {
+    let joined = on!(tx, db => sqlx::query(
+        "update webhooks set at = $3
+         where account_id = $1 and change = $2 and attempts = 0",
+    )
+    .bind(new.account_id)
+    .bind(AccountChange::Changed.as_str())
+    .bind(new.at)
+    .execute(db).await.map(|done| done.rows_affected()))?;
+    Ok(joined > 0)
+}
+
 /// In seconds. No webhook is ever scheduled further ahead; one that is was scheduled by a wrong
 /// clock, and is due now.
 const NEVER_PUT_OFF_FOR: i64 = 2 * 3_600;
 
-/// Whether a webhook is due or its lease has expired.
+/// The webhooks that are due, or whose lease has expired. One that waits behind another of its
+/// account is not: two servers could otherwise send them at the same time, and the service would
+/// keep what arrives last.
+macro_rules! due {
+    () => {
+        "select queued.id from webhooks queued
+         where (queued.due_at <= $1 or queued.due_at > $2)
+           and not exists (
+               select 1 from webhooks earlier
+               where earlier.account_id = queued.account_id and earlier.id < queued.id)"
+    };
+}
+
+/// Whether a webhook can be leased.
 pub async fn is_any_due(tx: &mut Tx, now: i64) -> Result<bool> {
     Ok(on!(tx, db => sqlx::query_scalar(
-        "select exists (select 1 from webhooks where due_at <= $1 or due_at > $2)",
+        concat!("select exists (", due!(), ")"),
     ).bind(now).bind(now + NEVER_PUT_OFF_FOR).fetch_one(db).await)?)
 }
 
 /// Leases the webhook that is due the longest, until `until`.
 pub async fn lease_next(tx: &mut Tx, now: i64, until: i64) -> Result<Option<QueuedWebhook>> {
     Ok(on!(tx, db => sqlx::query_as(
-        "update webhooks set due_at = $2, attempts = attempts + 1
-         where id = (
-             select id from webhooks
-             where due_at <= $1 or due_at > $3
-             order by due_at, id
-             limit 1)
-           and (due_at <= $1 or due_at > $3)
-         returning id, change, account_id, at, attempts",
+        concat!(
+            "update webhooks set due_at = $3, attempts = attempts + 1
+             where id = (", due!(), " order by queued.due_at, queued.id limit 1)
+               and (due_at <= $1 or due_at > $2)
+             returning id, change, account_id, at, attempts",
+        ),
     )
     .bind(now)
-    .bind(until)
     .bind(now + NEVER_PUT_OFF_FOR)
+    .bind(until)
     .fetch_optional(db).await)?)
 }
 
