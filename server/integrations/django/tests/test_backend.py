@@ -2,8 +2,11 @@
 
 import json
 
+from asgiref.sync import async_to_sync
 from django.contrib.auth import authenticate, get_user_model
 from django.test import RequestFactory, override_settings
+
+from propusk_django.backends import PropuskBackend
 
 from .base import ServerTestCase
 
@@ -61,6 +64,19 @@ class BackendTests(ServerTestCase):
         User.objects.create_superuser("admin", password="here", pk=7)
         self.server.answers[SESSIONS] = (401, {"code": "invalid_credentials"}, {})
         self.assertIsNone(self.sign_in(password="here"))
+
+    def test_password_here_is_not_looked_at_by_asynchronous_code(self):
+        User.objects.create_superuser("admin", password="here", pk=7)
+        self.server.answers[SESSIONS] = (401, {"code": "invalid_credentials"}, {})
+        found = async_to_sync(PropuskBackend().aauthenticate)(
+            self.request, username="admin", password="here"
+        )
+        self.assertIsNone(found)
+        self.answer_with(7)
+        found = async_to_sync(PropuskBackend().aauthenticate)(
+            self.request, username="anna", password="correct horse"
+        )
+        self.assertEqual(found.pk, 7)
 
     def test_disabled_user_and_refused_sign_in_open_nothing(self):
         user = User.objects.create_superuser("root", pk=7)

@@ -106,7 +106,7 @@ class PublishedKeysTests(ServerTestCase):
             {**key.jwk(), "kid": 1},
             "one",
         ]
-        self.server.answers[JWKS] = (200, {"keys": odd}, {})
+        self.server.answers[JWKS] = (200, {"keys": [*odd, Key("two").jwk()]}, {})
         self.configure(CHECK="published_keys")
         self.assert_refused(key.sign(self.claims()))
 
@@ -152,6 +152,8 @@ class PublishedKeysTests(ServerTestCase):
             (200, b"[" * 60_000, {}),
             (200, [], {}),
             (200, {"keys": {}}, {}),
+            (200, {"keys": []}, {}),
+            (200, {"keys": [Key("one", "EdDSA").jwk()]}, {}),
             (200, {"keys": [key.jwk()] * 33}, {}),
             (200, b"{" + b" " * 70_000 + b"}", {}),
         ]:

@@ -1,12 +1,19 @@
 """What is refused at the start."""
 
 from django.core.checks import run_checks
-from django.test import SimpleTestCase, override_settings
+from django.core.management import call_command
+from django.test import SimpleTestCase, TestCase, override_settings
 
 URL = "https://auth.example.com"
 KEYS = {"CHECK": "published_keys", "URL": URL}
 SHARED = {"CHECK": "shared_key", "SECRET": "x" * 32}
 ASKED = {"CHECK": "introspection", "URL": URL, "CLIENT_ID": "a", "CLIENT_SECRET": "b"}
+
+
+class MigrationTests(TestCase):
+    def test_migrations_are_those_of_the_models(self):
+        # It exits with a status if they are not.
+        call_command("makemigrations", "propusk_django", check=True, dry_run=True, verbosity=0)
 
 
 class SettingsTests(SimpleTestCase):
@@ -38,6 +45,10 @@ class SettingsTests(SimpleTestCase):
             ({**KEYS, "ALGORITHM": "HS256"}, "ALGORITHM"),
             ({**KEYS, "ALGORITHM": "none"}, "ALGORITHM"),
             ({**KEYS, "ISSUER": None}, "ISSUER"),
+            ({**KEYS, "AUDIENCE": ["apps"]}, "AUDIENCE"),
+            ({**KEYS, "CHECK": ["published_keys"]}, "CHECK"),
+            ({**KEYS, "ID_CLAIM": None}, "ID_CLAIM"),
+            ({**SHARED, "SECRET": b"x" * 32}, "SECRET"),
             ({**KEYS, "KEYS_SECONDS": 301}, "KEYS_SECONDS"),
             ({**KEYS, "TIMEOUT_SECONDS": 0}, "TIMEOUT_SECONDS"),
             ({**KEYS, "TIMEOUT_SECONDS": None}, "TIMEOUT_SECONDS"),

@@ -9,6 +9,7 @@ import json
 import logging
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import ModelBackend
 
@@ -42,6 +43,10 @@ class PropuskBackend(ModelBackend):
         except (users.Refused, users.Inactive):
             return None
         return user if user is not None and self.user_can_authenticate(user) else None
+
+    async def aauthenticate(self, request: Any, **kwargs: Any) -> Any:
+        # That of `ModelBackend` looks at the names and passwords of the rows here.
+        return await sync_to_async(self.authenticate)(request, **kwargs)
 
 
 def _are_plausible(username: Any, password: Any) -> bool:

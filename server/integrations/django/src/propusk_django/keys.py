@@ -96,6 +96,9 @@ def fetch(settings: Settings) -> dict[str, Any]:
                 keys[jwk["kid"]] = PyJWK.from_dict(jwk, settings.algorithm).key
             except (PyJWTError, ValueError):
                 continue
+    if not keys:
+        # With no keys at all every token would be invalid, and every app would sign its user out.
+        raise http.Unreachable(f"no key of {settings.algorithm} is published")
     return keys
 
 

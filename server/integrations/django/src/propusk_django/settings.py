@@ -23,6 +23,19 @@ SHORTEST_KEY = 32
 #: Longer caches of keys would accept a key that the server has withdrawn.
 LONGEST_KEYS_SECONDS = 300
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+TEXTS = (
+    "check",
+    "url",
+    "algorithm",
+    "issuer",
+    "audience",
+    "secret",
+    "client_id",
+    "client_secret",
+    "id_claim",
+    "ids",
+    "id_field",
+)
 
 
 @dataclass(frozen=True)
@@ -89,9 +102,14 @@ def _parsed() -> Settings:
 
 def _completed(values: dict[str, Any]) -> dict[str, Any]:
     """With the defaults that depend on other values."""
+    for name in TEXTS:
+        value = values.get(name, "")
+        may_be_none = name in ("issuer", "audience") and value is None
+        _require(
+            isinstance(value, str) or may_be_none, f"PROPUSK[{name.upper()!r}] must be a text"
+        )
     check = values.get("check")
     _require(check in ALGORITHMS, f"PROPUSK['CHECK'] must be one of {', '.join(ALGORITHMS)}")
-    _require(isinstance(values.get("url", ""), str), "PROPUSK['URL'] must be a text")
     values["url"] = values.get("url", "").rstrip("/")
     if check == PUBLISHED_KEYS:
         values.setdefault("algorithm", "ES256")
@@ -135,7 +153,7 @@ def _checked(settings: Settings) -> Settings:
         _require(settings.issuer and settings.audience, "PROPUSK needs an ISSUER and an AUDIENCE")
     if settings.check == SHARED_KEY:
         _require(
-            isinstance(settings.secret, str) and len(settings.secret.encode()) >= SHORTEST_KEY,
+            len(settings.secret.encode()) >= SHORTEST_KEY,
             f"PROPUSK['SECRET'] must have at least {SHORTEST_KEY} bytes",
         )
         _require(

@@ -50,15 +50,16 @@ def find_or_make(account: Account) -> Any:
 def find(account_id: Id, settings: Settings) -> Any:
     """The row of the account; `None` if there is none yet."""
     check_user_model(settings)
-    model = get_user_model()
-    value = _value(account_id, settings)
-    user = model._default_manager.filter(**{settings.id_field: value}).first()
+    model, database = get_user_model(), _database()
+    named = {settings.id_field: _value(account_id, settings)}
+    # Not in a replica, which may not have the row yet.
+    user = model._default_manager.using(database).filter(**named).first()
     if user is None:
-        if model._base_manager.filter(**{settings.id_field: value}).exists():
+        if model._base_manager.using(database).filter(**named).exists():
             raise Inactive
         return None
     # Not every database compares texts exactly.
-    if _of(user, settings) != value:
+    if _of(user, settings) != named[settings.id_field]:
         raise Refused
     if must_be_ours(account_id, settings) and not _is_ours(account_id, user):
         logger.error(
@@ -94,7 +95,9 @@ def _make(account: Account) -> Any:
         # Another request has made it, or what the project's function gives is taken.
         user = find(account.id, account.settings)
         if user is None:
-            logger.error("no user could be made for account %s: %s", account.id, problem)
+            # Only the first line: some databases tell the values in the next.
+            reason = str(problem).partition("\n")[0]
+            logger.error("no user could be made for account %s: %s", account.id, reason)
             raise NotMade from problem
     return user
 
