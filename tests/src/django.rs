@@ -128,9 +128,13 @@ pub fn python(requirements: &str) -> PathBuf {
 }
 
 fn spawn(stack: &str, requirements: &str, directory: &Path) -> Child {
+    // The first start compiles the libraries for the others; no files are left in the sources.
+    let compiled = environments().join(requirements).join("pycache");
     Command::new(python(requirements))
-        // No settings of the user who runs the tests, and no files left in the sources.
-        .args(["-E", "-s", "-B", "serve.py", stack])
+        // No settings of the user who runs the tests.
+        .args(["-E", "-s", "-X"])
+        .arg(format!("pycache_prefix={}", compiled.display()))
+        .args(["serve.py", stack])
         .arg(directory)
         .current_dir(DIRECTORY)
         .env("DJANGO_SECRET", SECRET)
