@@ -18,6 +18,10 @@ from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 from django.core.wsgi import get_wsgi_application
 
 
+# The package of this repository, as if it were installed.
+PROPUSK_DJANGO = Path(__file__).resolve().parents[2] / "server/integrations/django/src"
+
+
 class Handler(WSGIRequestHandler):
     def log_message(self, *_):
         pass
@@ -26,10 +30,6 @@ class Handler(WSGIRequestHandler):
 def end_with_the_input():
     sys.stdin.buffer.read()
     os._exit(0)
-
-
-# The package of this repository, as if it were installed.
-PROPUSK_DJANGO = Path(__file__).resolve().parents[2] / "server/integrations/django/src"
 
 
 def main(stack, directory):
