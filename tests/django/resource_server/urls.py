@@ -2,6 +2,7 @@
 
 import json
 
+from django.conf import settings
 from django.contrib.auth import authenticate
 from django.http import JsonResponse
 from django.urls import path
@@ -29,3 +30,7 @@ def sign_in(request):
 
 
 urlpatterns = [path("whoami/", whoami), path("sign-in/", sign_in)]
+if "propusk_django" in settings.INSTALLED_APPS:
+    from propusk_django import webhooks
+
+    urlpatterns += [path("hooks/propusk/", webhooks.receive)]

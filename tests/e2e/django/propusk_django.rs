@@ -1,10 +1,11 @@
 //! The package `propusk-django` in a real Django, configured as in the handbook: which row an account
 //! gets, and that nobody gets the row of another.
 
-use propusk_server::config::Config;
+use propusk_server::config::{Config, Secret};
 use propusk_tests::SECRET;
 use propusk_tests::django::Django;
 use propusk_tests::http::Answer;
+use propusk_tests::operator::soon;
 use propusk_tests::server::TestServer;
 use propusk_tests::user::{self, PASSWORD};
 use serde_json::{Value, json};
@@ -129,6 +130,34 @@ async fn propusk_django_opens_the_admin_with_the_password_of_the_server() {
     for (name, password) in [("admin", PASSWORD), ("root@example.com", "wrong password")] {
         assert_eq!(sign_in(name, password).await.status, 401, "{name}");
     }
+}
+
+#[tokio::test]
+async fn propusk_django_disables_the_user_of_a_deleted_account() {
+    let settings = format!(
+        "
+INSTALLED_APPS += ['propusk_django']
+PROPUSK = {{
+    'CHECK': 'shared_key', 'SECRET': '{SECRET}', 'FIRST_ID': {FIRST_ID}, 'WEBHOOK_SECRET': '{SECRET}',
+}}
+REST_FRAMEWORK = {{
+    'DEFAULT_AUTHENTICATION_CLASSES': ['propusk_django.authentication.PropuskAuthentication'],
+}}
+"
+    );
+    let django = Django::resource_server(&settings).await;
+    let server = server_with(|config: &mut Config| {
+        config.accounts.first_id = Some(FIRST_ID);
+        config.webhooks.url = Some(format!("{}/hooks/propusk/", django.url));
+        config.webhooks.secret = Some(Secret::new(SECRET));
+    })
+    .await;
+    let (access, _) = user::signed_up(&server, "anna@example.com").await;
+    assert_is(&whoami(&django, &access).await, FIRST_ID);
+    assert!(server.auth.delete_account(FIRST_ID).await.expect("the database answers"));
+    soon("the user is disabled", || async { whoami(&django, &access).await.status == 401 }).await;
+    let expected = json!({"detail": "User inactive or deleted."});
+    assert_eq!(whoami(&django, &access).await.json(), expected);
 }
 
 #[tokio::test]

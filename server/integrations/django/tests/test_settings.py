@@ -68,6 +68,8 @@ class SettingsTests(SimpleTestCase):
             ({**SHARED, "ALGORITHM": "ES256"}, "ALGORITHM"),
             ({**SHARED, "ACCEPTED_CLIENTS": ["propusk"]}, "ACCEPTED_CLIENTS"),
             ({**ASKED, "CLIENT_SECRET": ""}, "CLIENT_SECRET"),
+            ({**KEYS, "WEBHOOK_SECRET": "x" * 31}, "WEBHOOK_SECRET"),
+            ({**KEYS, "ON_CHANGE": "no.such"}, "ON_CHANGE"),
         ]:
             with self.subTest(given=given):
                 problems = self.problems(given)

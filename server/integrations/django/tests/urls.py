@@ -5,6 +5,8 @@ from rest_framework.decorators import api_view, permission_classes
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
 
+from propusk_django import webhooks
+
 
 @api_view()
 @permission_classes([IsAuthenticated])
@@ -13,4 +15,4 @@ def whoami(request):
     return Response({"id": user.pk, "username": user.get_username(), "auth": str(request.auth.id)})
 
 
-urlpatterns = [path("whoami/", whoami)]
+urlpatterns = [path("whoami/", whoami), path("hooks/propusk/", webhooks.receive)]

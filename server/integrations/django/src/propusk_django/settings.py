@@ -35,7 +35,9 @@ TEXTS = (
     "id_claim",
     "ids",
     "id_field",
+    "webhook_secret",
 )
+FUNCTIONS = ("make_user", "client_address", "on_change")
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,10 @@ class Settings:
     make_user: Callable[[Any], Mapping[str, Any]] | None = None
     #: A function from a request to the address of its client, for the admin's backend.
     client_address: Callable[[Any], str] | None = None
+    #: The server's `webhooks.secret`, for the view that receives them.
+    webhook_secret: str = field(default="", repr=False)
+    #: A function of a user and its account as it is now; `None` if the account was deleted.
+    on_change: Callable[[Any, Any], None] | None = None
     #: The limit of each request to the server.
     timeout_seconds: float = 5
     #: How long published keys are used.
@@ -123,7 +129,7 @@ def _completed(values: dict[str, Any]) -> dict[str, Any]:
         if listed is not None:
             _require(_are_texts(listed), f"PROPUSK[{name.upper()!r}] must be a list of texts")
             values[name] = tuple(listed)
-    for name in ("make_user", "client_address"):
+    for name in FUNCTIONS:
         if isinstance(values.get(name), str):
             values[name] = _imported(name, values[name])
     return values
@@ -166,7 +172,13 @@ def _checked(settings: Settings) -> Settings:
         type(settings.first_id) is int and settings.first_id >= 1,
         "PROPUSK['FIRST_ID'] must be a number from 1",
     )
-    for name in ("make_user", "client_address"):
+    if settings.webhook_secret:
+        _require(
+            len(settings.webhook_secret.encode()) >= SHORTEST_KEY,
+            f"PROPUSK['WEBHOOK_SECRET'] must have at least {SHORTEST_KEY} bytes",
+        )
+        _require(settings.ids == "number", "PROPUSK['WEBHOOK_SECRET'] needs IDS number")
+    for name in FUNCTIONS:
         value = getattr(settings, name)
         _require(value is None or callable(value), f"PROPUSK[{name.upper()!r}] is no function")
     _check_seconds("TIMEOUT_SECONDS", settings.timeout_seconds, 60)

@@ -49,13 +49,21 @@ def find_or_make(account: Account) -> Any:
 
 def find(account_id: Id, settings: Settings) -> Any:
     """The row of the account; `None` if there is none yet."""
+    user = row(account_id, settings)
+    if user is not None and not getattr(user, "is_active", True):
+        raise Inactive
+    return user
+
+
+def row(account_id: Id, settings: Settings) -> Any:
+    """The same, also if it is disabled."""
     check_user_model(settings)
-    model, database = get_user_model(), _database()
+    model, using = get_user_model(), database()
     named = {settings.id_field: _value(account_id, settings)}
     # Not in a replica, which may not have the row yet.
-    user = model._default_manager.using(database).filter(**named).first()
+    user = model._default_manager.using(using).filter(**named).first()
     if user is None:
-        if model._base_manager.using(database).filter(**named).exists():
+        if model._base_manager.using(using).filter(**named).exists():
             raise Inactive
         return None
     # Not every database compares texts exactly.
@@ -69,8 +77,6 @@ def find(account_id: Id, settings: Settings) -> Any:
             user.pk,
         )
         raise Refused
-    if not getattr(user, "is_active", True):
-        raise Inactive
     return user
 
 
@@ -80,17 +86,17 @@ def must_be_ours(account_id: Id, settings: Settings) -> bool:
 
 
 def _is_ours(account_id: Id, user: Any) -> bool:
-    made = MadeUser.objects.using(_database())
+    made = MadeUser.objects.using(database())
     return bool(made.filter(account=str(account_id), user_id=user.pk).exists())
 
 
 def _make(account: Account) -> Any:
     # It may ask the server: before the transaction.
     fields = _fields(account)
-    database = _database()
+    using = database()
     try:
-        with transaction.atomic(using=database):
-            user = _insert(account, fields, database)
+        with transaction.atomic(using=using):
+            user = _insert(account, fields, using)
     except IntegrityError as problem:
         # Another request has made it, or what the project's function gives is taken.
         user = find(account.id, account.settings)
@@ -102,15 +108,15 @@ def _make(account: Account) -> Any:
     return user
 
 
-def _insert(account: Account, fields: Mapping[str, Any], database: str) -> Any:
+def _insert(account: Account, fields: Mapping[str, Any], using: str) -> Any:
     model = get_user_model()
     user = model(**{**fields, account.settings.id_field: _value(account.id, account.settings)})
     user.set_unusable_password()
     # Never an update of a row that is there.
-    user.save(force_insert=True, using=database)
-    MadeUser.objects.using(database).create(account=str(account.id), user_id=user.pk)
+    user.save(force_insert=True, using=using)
+    MadeUser.objects.using(using).create(account=str(account.id), user_id=user.pk)
     # As stored: what signals and `save` of the project have done is in it.
-    user = model._base_manager.using(database).get(pk=user.pk)
+    user = model._base_manager.using(using).get(pk=user.pk)
     if any(getattr(user, flag, False) for flag in FLAGS) or user.has_usable_password():
         raise ImproperlyConfigured("a new user must have no password, no staff or superuser flag")
     return user
@@ -166,7 +172,7 @@ def _value(account_id: Id, settings: Settings) -> Any:
     except ValidationError as problem:
         raise Refused from problem
     if isinstance(value, int):
-        least, most = connections[_database()].ops.integer_field_range(field.get_internal_type())
+        least, most = connections[database()].ops.integer_field_range(field.get_internal_type())
         if (least is not None and value < least) or (most is not None and value > most):
             logger.error("account %s does not fit into the field of the user's id", account_id)
             raise Refused
@@ -177,5 +183,6 @@ def _of(user: Any, settings: Settings) -> Any:
     return user.pk if settings.id_field == "pk" else getattr(user, settings.id_field)
 
 
-def _database() -> str:
+def database() -> str:
+    """Where users are written."""
     return str(router.db_for_write(get_user_model()))
