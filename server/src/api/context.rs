@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::Request;
 
+use super::place::Place;
 use crate::auth::{Auth, Policy, Requester};
 use crate::http::client::TrustedProxies;
 use crate::http::head;
@@ -12,6 +13,7 @@ use crate::http::head;
 pub struct Context {
     pub auth: Arc<Auth>,
     pub policy: Policy,
+    pub place: Place,
     /// Where the server is reached from outside, without a final slash.
     pub public_url: Arc<str>,
     pub proxies: TrustedProxies,

@@ -2,9 +2,8 @@
 //! SimpleJWT 5.3 with a logout.
 
 use serde::Serialize;
-use serde_json::json;
 
-use super::Dialect;
+use super::{Dialect, Home, Views};
 use crate::api::Context;
 use crate::auth::{Account, Change, NewNames, NewPassword, Policy, Reauthentication, Registration};
 use crate::drf::djoser::{self, Site};
@@ -23,64 +22,76 @@ pub const DIALECT: Dialect = Dialect {
         ..Policy::BASE
     },
     signing: None,
+    home: Home::Views(Views {
+        all: views,
+        prefix: "/api/auth",
+        header_word: "Bearer",
+        sign_in_field: "username",
+    }),
     mount: |context| drf::mount(context, views()),
-    openapi: || {
-        Fragment::of(
-            "djoser_jwt",
-            &[DRF, SIMPLE_JWT, DJOSER, include_str!("../openapi/djoser_jwt.json")],
-        )
+    openapi: |name| {
+        Fragment::of(name, &[DRF, SIMPLE_JWT, DJOSER, include_str!("../openapi/djoser_jwt.json")])
     },
 };
 
 /// All its views.
 pub fn views() -> Vec<View> {
-    let user_view = |path, name| {
-        View::at(path, name).authenticated(simple_jwt::bearer_5_3).cookies().signed_in_only()
+    let user_view = |operation, path, name| {
+        View::at(operation, path, name)
+            .authenticated(simple_jwt::bearer_5_3)
+            .cookies()
+            .signed_in_only()
     };
     vec![
-        View::at("/api/auth/", "Api Root")
+        View::at("root", "/api/auth/", "Api Root")
             .described("The default basic root view for DefaultRouter")
             .authenticated(simple_jwt::bearer_5_3)
             .cookies()
             .get(root),
-        user_view("/api/auth/users/", "User List").get(djoser::list::<Users>).open_post(register),
-        user_view("/api/auth/users/me/", "Me")
+        user_view("users", "/api/auth/users/", "User List")
+            .get(djoser::list::<Users>)
+            .open_post(register),
+        user_view("me", "/api/auth/users/me/", "Me")
             .get(djoser::show::<Users>)
             .put(change)
             .patch(change)
             .delete(djoser::delete::<Users>),
-        user_view("/api/auth/users/activation/", "Activation").open_post(djoser::activate::<Users>),
-        user_view("/api/auth/users/resend_activation/", "Resend activation")
+        user_view("activation", "/api/auth/users/activation/", "Activation")
+            .open_post(djoser::activate::<Users>),
+        user_view("resend_activation", "/api/auth/users/resend_activation/", "Resend activation")
             .open_post(djoser::resend_activation::<Users>),
-        user_view("/api/auth/users/set_password/", "Set password")
+        user_view("set_password", "/api/auth/users/set_password/", "Set password")
             .post(djoser::set_password::<Users>),
-        user_view("/api/auth/users/reset_password/", "Reset password")
+        user_view("reset_password", "/api/auth/users/reset_password/", "Reset password")
             .open_post(djoser::request_password_reset::<Users>),
-        user_view("/api/auth/users/reset_password_confirm/", "Reset password confirm")
-            .open_post(djoser::reset_password::<Users>),
-        user_view("/api/auth/users/{id}/", "User Instance")
+        user_view(
+            "reset_password_confirm",
+            "/api/auth/users/reset_password_confirm/",
+            "Reset password confirm",
+        )
+        .open_post(djoser::reset_password::<Users>),
+        user_view("user", "/api/auth/users/{id}/", "User Instance")
             .get(djoser::show::<Users>)
             .put(change)
             .patch(change)
             .delete(djoser::delete::<Users>),
-        View::at("/api/auth/jwt/create/", "Token Obtain Pair")
+        View::at("sign_in", "/api/auth/jwt/create/", "Token Obtain Pair")
             .described(simple_jwt::OBTAIN_PAIR)
             .post(create),
-        View::at("/api/auth/jwt/refresh/", "Token Refresh")
+        View::at("refresh", "/api/auth/jwt/refresh/", "Token Refresh")
             .described(simple_jwt::REFRESH)
             .post(refresh),
-        View::at("/api/auth/jwt/verify/", "Token Verify")
+        View::at("verify", "/api/auth/jwt/verify/", "Token Verify")
             .described(simple_jwt::VERIFY)
             .post(verify),
-        View::at("/api/auth/logout/", "Token Blacklist")
+        View::at("sign_out", "/api/auth/logout/", "Token Blacklist")
             .described(simple_jwt::BLACKLIST)
             .post(logout),
     ]
 }
 
 async fn root(call: Call) -> Answer {
-    let users = format!("{}/api/auth/users/", call.context.public_url);
-    Ok(Reply::ok(&json!({ "users": users })))
+    djoser::root(&call)
 }
 
 async fn register(mut call: Call) -> Answer {
@@ -124,7 +135,7 @@ async fn change(mut call: Call) -> Answer {
 }
 
 async fn create(call: Call) -> Answer {
-    simple_jwt::obtain_pair(call, "username", failure).await
+    simple_jwt::obtain_pair(call, failure).await
 }
 
 async fn refresh(call: Call) -> Answer {

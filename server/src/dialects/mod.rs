@@ -14,9 +14,10 @@ use std::sync::Arc;
 
 use axum::Router;
 
-use crate::api::Context;
+use crate::api::{Context, Operation, Place};
 use crate::auth::Policy;
 use crate::config::{DialectSettings, Signing};
+use crate::drf::View;
 use crate::openapi::Fragment;
 
 /// All APIs.
@@ -35,10 +36,84 @@ pub struct Dialect {
     pub policy: Policy,
     /// Which key signs its tokens, where that is a setting.
     pub signing: Option<Signing>,
+    pub home: Home,
     /// Its routes.
     pub mount: fn(&Arc<Context>) -> Router,
+    /// Its part of the OpenAPI document, for an API of this name.
+    pub openapi: fn(&'static str) -> Fragment,
+}
+
+/// The paths of a dialect.
+#[derive(Clone, Copy)]
+pub enum Home {
+    /// Each of these, and every path below it.
+    Below(fn() -> Vec<&'static str>),
+    /// Those of its views, which may be served elsewhere.
+    Views(Views),
+}
+
+/// The views of a dialect, and what its document says about their place.
+#[derive(Clone, Copy)]
+pub struct Views {
+    pub all: fn() -> Vec<View>,
+    /// What the paths of the document begin with.
+    pub prefix: &'static str,
+    /// The word before a token in the `Authorization` header.
+    pub header_word: &'static str,
+    /// The field of the name in a sign-in.
+    pub sign_in_field: &'static str,
+}
+
+impl Views {
+    /// All operations, also those that the document does not have.
+    fn operations(&self) -> Vec<Operation> {
+        (self.all)().iter().map(View::operation).collect()
+    }
+
+    /// Where the document says.
+    fn place(&self) -> Place {
+        let documented = self.operations().into_iter().filter(|one| !one.path.is_empty());
+        Place {
+            paths: documented.map(|one| (one.name, one.path.to_owned())).collect(),
+            header_words: vec![self.header_word.to_owned()],
+            sign_in_field: self.sign_in_field,
+        }
+    }
+}
+
+/// An API that is served: a dialect under a name, at a place.
+#[derive(Clone)]
+pub struct Api {
+    pub policy: Policy,
+    pub place: Place,
+    dialect: Dialect,
+}
+
+impl Api {
+    /// The API of the dialect's own document.
+    fn documented(dialect: Dialect) -> Self {
+        let place = match &dialect.home {
+            Home::Below(_) => Place::default(),
+            Home::Views(views) => views.place(),
+        };
+        Api { policy: dialect.policy, place, dialect }
+    }
+
+    pub fn mount(&self, context: &Arc<Context>) -> Router {
+        (self.dialect.mount)(context)
+    }
+
     /// Its part of the OpenAPI document.
-    pub openapi: fn() -> Fragment,
+    pub fn openapi(&self) -> Fragment {
+        let fragment = (self.dialect.openapi)(self.policy.name);
+        match &self.dialect.home {
+            Home::Below(_) => fragment,
+            Home::Views(views) => {
+                let place = |one: Operation| Some((one.path, self.place.path(one.name)?));
+                fragment.moved(&views.operations().into_iter().filter_map(place).collect())
+            }
+        }
+    }
 }
 
 /// The default settings of every API.
@@ -47,14 +122,14 @@ pub fn defaults() -> BTreeMap<String, DialectSettings> {
 }
 
 /// The APIs that are switched on, with their settings.
-pub fn enabled(configured: &BTreeMap<String, DialectSettings>) -> Vec<Dialect> {
-    ALL.iter()
-        .copied()
-        .filter_map(|dialect| match configured.get(dialect.policy.name) {
-            None => Some(dialect),
-            Some(settings) => settings
-                .enabled
-                .then(|| Dialect { policy: configure(dialect.policy, settings), ..dialect }),
+pub fn enabled(configured: &BTreeMap<String, DialectSettings>) -> Vec<Api> {
+    let documented = ALL.iter().copied().map(Api::documented);
+    documented
+        .filter_map(|api| match configured.get(api.policy.name) {
+            None => Some(api),
+            Some(settings) => {
+                settings.enabled.then(|| Api { policy: configure(api.policy, settings), ..api })
+            }
         })
         .collect()
 }
@@ -103,13 +178,12 @@ mod tests {
 
     use super::*;
     use crate::api::Route;
-    use crate::drf::View;
     use crate::openapi;
 
     /// Every path of an API, with its `Allow`.
     fn mounted(name: &str) -> Vec<(String, String)> {
         let of_views = |views: Vec<View>| {
-            let routes = views.iter().map(View::route);
+            let routes = views.iter().map(View::route).filter(|(path, _)| !path.is_empty());
             routes.map(|(path, allow)| (path.to_owned(), allow.to_owned())).collect()
         };
         let of_routes = |routes: Vec<Route>| routes.iter().map(Route::description).collect();
@@ -126,7 +200,8 @@ mod tests {
 
     /// The same from the OpenAPI document.
     fn described(dialect: &Dialect) -> BTreeMap<String, BTreeSet<String>> {
-        let document = openapi::document("http://localhost", vec![(dialect.openapi)()]);
+        let document =
+            openapi::document("http://localhost", vec![Api::documented(*dialect).openapi()]);
         let paths = document["paths"].as_object().expect("paths").iter();
         let upper = |item: &serde_json::Value| {
             let keys = item.as_object().expect("a path item").keys();

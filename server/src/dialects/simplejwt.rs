@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use serde::Serialize;
 use serde_json::json;
 
-use super::Dialect;
+use super::{Dialect, Home, Views};
 use crate::api::Context;
 use crate::auth::password::Password;
 use crate::auth::{Account, NewPassword, Policy, Registration, Requested, ResetPage};
@@ -32,43 +32,59 @@ pub const DIALECT: Dialect = Dialect {
         ..Policy::BASE
     },
     signing: None,
+    home: Home::Views(Views {
+        all: views,
+        prefix: "/api/auth",
+        header_word: "Bearer",
+        sign_in_field: "username",
+    }),
     mount: |context| drf::mount(context, views()),
-    openapi: || {
-        Fragment::of("simplejwt", &[DRF, SIMPLE_JWT, include_str!("../openapi/simplejwt.json")])
+    openapi: |name| {
+        Fragment::of(name, &[DRF, SIMPLE_JWT, include_str!("../openapi/simplejwt.json")])
     },
 };
 
-/// All its views.
+/// All its views; those without a path are not in the document.
 pub fn views() -> Vec<View> {
     vec![
-        View::at("/api/auth/login/", "Token Obtain Pair")
+        View::at("sign_in", "/api/auth/login/", "Token Obtain Pair")
             .described(simple_jwt::OBTAIN_PAIR)
             .post(login),
-        View::at("/api/auth/token/refresh/", "Token Refresh")
+        View::at("refresh", "/api/auth/token/refresh/", "Token Refresh")
             .described(simple_jwt::REFRESH)
             .post(refresh),
-        View::at("/api/auth/profile/", "Profile")
+        View::at("verify", "", "Token Verify").described(simple_jwt::VERIFY).post(verify),
+        View::at("sign_out", "", "Token Blacklist").described(simple_jwt::BLACKLIST).post(sign_out),
+        View::at("profile", "/api/auth/profile/", "Profile")
             .authenticated(simple_jwt::bearer_5_5)
             .signed_in_only()
             .get(profile),
-        View::at("/api/auth/register/", "Register")
+        View::at("register", "/api/auth/register/", "Register")
             .authenticated(simple_jwt::bearer_5_5)
             .post(register),
-        View::at("/api/auth/password/reset/", "Reset")
+        View::at("reset_password", "/api/auth/password/reset/", "Reset")
             .authenticated(simple_jwt::bearer_5_5)
             .post(request_reset),
-        View::at("/api/auth/password/reset/confirm/", "Confirm")
+        View::at("reset_password_confirm", "/api/auth/password/reset/confirm/", "Confirm")
             .authenticated(simple_jwt::bearer_5_5)
             .post(reset),
     ]
 }
 
 async fn login(call: Call) -> Answer {
-    simple_jwt::obtain_pair(call, "username", failure).await
+    simple_jwt::obtain_pair(call, failure).await
 }
 
 async fn refresh(call: Call) -> Answer {
     simple_jwt::refresh(call, failure).await
+}
+
+async fn verify(call: Call) -> Answer {
+    simple_jwt::verify(call, failure).await
+}
+
+async fn sign_out(call: Call) -> Answer {
+    simple_jwt::blacklist(call, failure).await
 }
 
 async fn profile(call: Call) -> Answer {

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
-use super::Dialect;
+use super::{Dialect, Home, Views};
 use crate::api::Context;
 use crate::auth::password::Password;
 use crate::auth::{NewPassword, Policy, Registration};
@@ -28,24 +28,34 @@ pub const DIALECT: Dialect = Dialect {
         ..Policy::BASE
     },
     signing: None,
+    home: Home::Views(Views {
+        all: views,
+        prefix: "",
+        header_word: "Bearer",
+        sign_in_field: "email",
+    }),
     mount: |context| drf::mount(context, views()),
-    openapi: || {
-        Fragment::of(
-            "simplejwt_rotating",
-            &[DRF, SIMPLE_JWT, include_str!("../openapi/simplejwt_rotating.json")],
-        )
+    openapi: |name| {
+        Fragment::of(name, &[DRF, SIMPLE_JWT, include_str!("../openapi/simplejwt_rotating.json")])
     },
 };
 
-/// All its views.
+/// All its views; one without a path is not in the document.
 pub fn views() -> Vec<View> {
     vec![
-        View::at("/v1/creat_autor", "Create Autor")
+        View::at("register", "/v1/creat_autor", "Create Autor")
             .authenticated(simple_jwt::bearer_5_3)
             .post(register),
-        View::at("/token", "Token Obtain Pair").described(simple_jwt::OBTAIN_PAIR).post(obtain),
-        View::at("/token/verify", "Token Verify").described(simple_jwt::VERIFY).post(verify),
-        View::at("/token/refresh", "Token Refresh").described(simple_jwt::REFRESH).post(refresh),
+        View::at("sign_in", "/token", "Token Obtain Pair")
+            .described(simple_jwt::OBTAIN_PAIR)
+            .post(obtain),
+        View::at("verify", "/token/verify", "Token Verify")
+            .described(simple_jwt::VERIFY)
+            .post(verify),
+        View::at("refresh", "/token/refresh", "Token Refresh")
+            .described(simple_jwt::REFRESH)
+            .post(refresh),
+        View::at("sign_out", "", "Token Blacklist").described(simple_jwt::BLACKLIST).post(sign_out),
     ]
 }
 
@@ -72,7 +82,7 @@ async fn register(mut call: Call) -> Answer {
 }
 
 async fn obtain(call: Call) -> Answer {
-    simple_jwt::obtain_pair(call, "email", failure).await
+    simple_jwt::obtain_pair(call, failure).await
 }
 
 async fn verify(call: Call) -> Answer {
@@ -81,6 +91,10 @@ async fn verify(call: Call) -> Answer {
 
 async fn refresh(call: Call) -> Answer {
     simple_jwt::refresh(call, failure).await
+}
+
+async fn sign_out(call: Call) -> Answer {
+    simple_jwt::blacklist(call, failure).await
 }
 
 struct RegisterRequest {

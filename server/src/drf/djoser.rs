@@ -1,6 +1,8 @@
 //! djoser's part of an API: its views of users and of mailed links, and its texts. The API
 //! implements [`Site`] to say how it shows an account and words a refusal.
 
+use std::collections::BTreeMap;
+
 use axum::http::StatusCode;
 use serde::Serialize;
 use serde_json::json;
@@ -35,6 +37,13 @@ pub trait Site {
 pub const EMAIL: Text = Text::REQUIRED.max(254).email();
 /// An address to look up.
 const LOOKUP_EMAIL: Text = Text::REQUIRED.email();
+
+/// The root of the routers: the address of the users, if they are served.
+pub fn root(call: &Call) -> Answer {
+    let Context { public_url, place, .. } = &*call.context;
+    let users = place.path("users").map(|path| ("users", format!("{public_url}{path}")));
+    Ok(Reply::ok(&BTreeMap::from_iter(users)))
+}
 
 /// The list contains only the caller.
 pub async fn list<S: Site>(call: Call) -> Answer {

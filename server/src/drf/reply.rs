@@ -43,7 +43,7 @@ pub type Answer = Result<Reply, Reply>;
 pub(super) struct ViewHeaders<'v> {
     pub allow: &'v str,
     pub vary: &'static str,
-    pub challenge: &'static str,
+    pub challenge: &'v str,
     pub no_store: bool,
 }
 
@@ -163,8 +163,8 @@ impl Reply {
         if let Ok(allow) = HeaderValue::from_str(view.allow) {
             headers.insert(ALLOW, allow);
         }
-        if unauthorized {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(view.challenge));
+        if unauthorized && let Ok(challenge) = HeaderValue::from_str(view.challenge) {
+            headers.insert(WWW_AUTHENTICATE, challenge);
         }
         if no_store {
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

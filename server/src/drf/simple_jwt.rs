@@ -21,8 +21,9 @@ pub const BLACKLIST: &str = "Takes a token and blacklists it. Must be used with 
 /// How an API answers an error.
 type Failure = fn(Error) -> Reply;
 
-/// The library's view that signs in; the API chooses the name of the first field.
-pub async fn obtain_pair(mut call: Call, name: &'static str, failure: Failure) -> Answer {
+/// The library's view that signs in; the API's place has the name of the first field.
+pub async fn obtain_pair(mut call: Call, failure: Failure) -> Answer {
+    let name = call.context.place.sign_in_field;
     let request = CredentialsRequest::read(call.form().await?, name)?;
     let Context { auth, policy, .. } = &*call.context;
     let pair = auth.sign_in_jwt(policy, &request.name, &request.password, call.client()).await;

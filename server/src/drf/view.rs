@@ -19,7 +19,7 @@ use super::fields::Form;
 use super::form::{self, BodyError};
 use super::negotiate::{self, Unacceptable};
 use super::reply::{Answer, Reply, ViewHeaders};
-use crate::api::{self, Context, HEAD_LAST, unknown_path};
+use crate::api::{self, Context, HEAD_LAST, Operation, Place, unknown_path};
 use crate::auth::{Requester, SignedIn};
 use crate::error::Error;
 use crate::http::body::{self, BodyRefusal};
@@ -49,16 +49,16 @@ pub type Authenticated<'c> =
 /// How a view reads credentials.
 pub type Authenticator = for<'c> fn(&'c Call) -> Authenticated<'c>;
 
-/// A path with its handlers.
+/// An operation with its handlers.
 pub struct View {
-    path: &'static str,
+    operation: Operation,
     name: &'static str,
     description: &'static str,
     authenticator: Option<Authenticator>,
     /// The original API also reads session cookies, which its `Vary` shows.
     cookies: bool,
     signed_in_only: bool,
-    challenge: &'static str,
+    challenge: Cow<'static, str>,
     handlers: Vec<Route>,
     allow: String,
 }
@@ -70,17 +70,18 @@ struct Route {
 }
 
 impl View {
-    /// A view at `path` (with its final slash, if the document has one), called `name` in the
-    /// answer to OPTIONS. It is open to all and does not read credentials.
-    pub fn at(path: &'static str, name: &'static str) -> Self {
+    /// The view of an operation at its document's path (with its final slash, if it has one; empty
+    /// if it has none), called `name` in the answer to OPTIONS. It is open to all and does not read
+    /// credentials.
+    pub fn at(operation: &'static str, path: &'static str, name: &'static str) -> Self {
         View {
-            path,
+            operation: Operation { name: operation, path },
             name,
             description: "",
             authenticator: None,
             cookies: false,
             signed_in_only: false,
-            challenge: "Bearer realm=\"api\"",
+            challenge: Cow::Borrowed("Bearer realm=\"api\""),
             handlers: Vec::new(),
             allow: String::new(),
         }
@@ -101,7 +102,7 @@ impl View {
 
     /// How a 401 asks for credentials; by default `Bearer`.
     pub fn challenged(self, challenge: &'static str) -> Self {
-        View { challenge, ..self }
+        View { challenge: Cow::Borrowed(challenge), ..self }
     }
 
     /// Requires a sign-in for all methods, except those added by [`View::open_post`].
@@ -153,10 +154,25 @@ impl View {
         self
     }
 
-    /// The path, and the value of `Allow`.
+    pub fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    /// The path in the document, and the value of `Allow`.
     #[cfg(test)]
     pub fn route(&self) -> (&'static str, &str) {
-        (self.path, &self.allow)
+        (self.operation.path, &self.allow)
+    }
+
+    /// Its challenge with the first header word of the place, unless it asks for a client's secret.
+    fn placed(self, place: &Place) -> Self {
+        let (scheme, rest) =
+            self.challenge.split_at(self.challenge.find(' ').unwrap_or(self.challenge.len()));
+        let challenge = match place.header_words.first() {
+            Some(word) if scheme != "Basic" => Cow::Owned(format!("{word}{rest}")),
+            _ => self.challenge.clone(),
+        };
+        View { challenge, ..self }
     }
 
     fn find(&self, method: &Method) -> Option<&Route> {
@@ -165,12 +181,14 @@ impl View {
     }
 }
 
-/// A router for `views`, each with and without its final slash.
+/// A router for those of `views` that have a path in the API's place, each with and without its
+/// final slash.
 pub fn mount(context: &Arc<Context>, views: Vec<View>) -> Router {
     let mut router = Router::new();
     for view in views {
-        let view = Arc::new(view);
-        for path in api::slash_forms(view.path) {
+        let Some(path) = context.place.path(view.operation.name) else { continue };
+        let view = Arc::new(view.placed(&context.place));
+        for path in api::slash_forms(path) {
             let (context, view) = (Arc::clone(context), Arc::clone(&view));
             let handler = move |parameters: Parameters, request: Request| {
                 dispatch(Arc::clone(&view), Arc::clone(&context), parameters, request)
@@ -201,7 +219,7 @@ async fn dispatch(
         return unknown_path();
     }
     let call = Call { context, who: None, parts, parameter, body: Mutex::new(body) };
-    let (allow, challenge) = (&*view.allow, view.challenge);
+    let (allow, challenge) = (&*view.allow, &*view.challenge);
     let mut headers = ViewHeaders { allow, vary: "Accept", challenge, no_store: false };
     let answer = view.answer(call, &mut headers).await;
     answer.unwrap_or_else(|refusal| refusal).into_response(&headers)

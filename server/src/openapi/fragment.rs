@@ -1,5 +1,7 @@
 //! One API's part of the document, and the rules that complete its files.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use super::{each_object, object};
@@ -32,6 +34,17 @@ impl Fragment {
         let mut value = json!({ "components": { "schemas": schemas } });
         merge(&mut value, self.value);
         Fragment { value, ..self }
+    }
+
+    /// Puts each path where it is served, and leaves out a path that is not.
+    pub fn moved(mut self, served: &BTreeMap<&str, &str>) -> Self {
+        if let Some(paths) = object(&mut self.value, "paths") {
+            let listed = std::mem::take(paths).into_iter();
+            let place =
+                |(path, item): (String, Value)| Some(((*served.get(&*path)?).to_owned(), item));
+            *paths = listed.filter_map(place).collect();
+        }
+        self
     }
 
     /// The fragment's part of the document:

@@ -13,7 +13,7 @@ use crate::app_links::AppLinks;
 use crate::auth::Auth;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::dialects::{self, Dialect};
+use crate::dialects::Api;
 use crate::http::client::TrustedProxies;
 use crate::http::layers::Watch;
 use crate::http::requests::Requests;
@@ -27,23 +27,24 @@ pub fn app(
     public_url: &Arc<str>,
     app_links: AppLinks,
     requests: &Requests,
+    apis: &[Api],
 ) -> Router {
     let ready_auth = Arc::clone(auth);
     let proxies = TrustedProxies::new(&config.http.trusted_proxies);
     let (language, product) = (config.mail.language, &config.product);
     let pages = Pages::new(Arc::clone(auth), proxies.clone(), language, product, public_url);
     let pages = Arc::new(pages);
-    let dialects = dialects::enabled(&config.dialects);
-    let docs = config.docs.enabled.then(|| docs(&dialects, public_url, pages.host()));
+    let docs = config.docs.enabled.then(|| docs(apis, public_url, pages.host()));
     let mut app = pages::router(&pages);
-    for dialect in dialects {
+    for api in apis {
         let context = Arc::new(Context {
             auth: Arc::clone(auth),
-            policy: dialect.policy,
+            policy: api.policy,
+            place: api.place.clone(),
             public_url: Arc::clone(public_url),
             proxies: proxies.clone(),
         });
-        app = app.merge(routes(&dialect, &context, &pages));
+        app = app.merge(routes(api, &context, &pages));
     }
     let app = app
         .merge(docs.unwrap_or_default())
@@ -60,10 +61,10 @@ pub fn app(
 }
 
 /// An API's routes, with the page for a new password in front if the API has a path for it.
-fn routes(dialect: &Dialect, context: &Arc<Context>, pages: &Arc<Pages>) -> Router {
-    let name = dialect.policy.name;
-    let routes = (dialect.mount)(context);
-    let routes = match dialect.policy.reset_page {
+fn routes(api: &Api, context: &Arc<Context>, pages: &Arc<Pages>) -> Router {
+    let name = api.policy.name;
+    let routes = api.mount(context);
+    let routes = match api.policy.reset_page {
         None => routes,
         Some(page) => {
             let state = (Arc::clone(pages), page.path);
@@ -76,13 +77,10 @@ fn routes(dialect: &Dialect, context: &Arc<Context>, pages: &Arc<Pages>) -> Rout
     }))
 }
 
-fn docs(dialects: &[Dialect], public_url: &Arc<str>, host: &str) -> Router {
-    let fragments: Vec<_> = dialects.iter().map(|dialect| dialect.openapi).collect();
-    let public_url = Arc::clone(public_url);
-    let document = move || {
-        let fragments = fragments.into_iter().map(|fragment| fragment()).collect();
-        openapi::document(&public_url, fragments)
-    };
+fn docs(apis: &[Api], public_url: &Arc<str>, host: &str) -> Router {
+    let (apis, public_url) = (apis.to_vec(), Arc::clone(public_url));
+    let document =
+        move || openapi::document(&public_url, apis.iter().map(Api::openapi).collect());
     pages::docs::router(document, host.to_owned())
 }
 

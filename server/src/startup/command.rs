@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::error::StartError;
 use super::parts::{database, load_keys, open_auth, public_url};
-use crate::auth::Auth;
+use crate::auth::{Auth, Policy};
 use crate::auth::{SecretError, ServerSecret};
 use crate::clock::Clock;
 use crate::config::{self, Config};
+use crate::dialects;
 use crate::providers::Providers;
 use crate::store;
 
@@ -24,7 +25,9 @@ pub async fn open(config: &Config, clock: Clock) -> Result<Arc<Auth>, StartError
         Ok(Some(keys)) => keys,
         Ok(None) | Err(_) => ServerSecret::unused()?,
     };
-    Ok(Arc::new(open_auth(config, clock, store, &keys, providers, &public_url).await?))
+    let policies = policies(config);
+    let auth = open_auth(config, clock, store, &keys, providers, &public_url, policies).await?;
+    Ok(Arc::new(auth))
 }
 
 /// Opens the domain with the server's secret, under which signing keys are sealed. A secret that
@@ -43,13 +46,18 @@ pub async fn open_with_secret(
     };
     let public_url = public_url(config, config.listen);
     let providers = Providers::default();
-    let auth = open_auth(config, clock, store.clone(), &keys, providers, &public_url).await?;
+    let (own_store, policies) = (store.clone(), policies(config));
+    let auth = open_auth(config, clock, own_store, &keys, providers, &public_url, policies).await?;
     match auth.sealed_signing_key().await? {
         _ if replaces_all => keys.replace(&store).await?,
         Some(kid) => return Err(SecretError::Sealed(kid).into()),
         None => keys.remember(&store).await?,
     }
     Ok(Arc::new(auth))
+}
+
+fn policies(config: &Config) -> Vec<Policy> {
+    dialects::enabled(&config.dialects).into_iter().map(|api| api.policy).collect()
 }
 
 /// Creates the database if there is none, and brings its schema up to date. Answers its

@@ -8,7 +8,7 @@ use super::error::StartError;
 use crate::auth::ServerSecret;
 use crate::auth::password::{HashSettings, Hasher};
 use crate::auth::{Allowed, LimitRules};
-use crate::auth::{Auth, Links, Parts};
+use crate::auth::{Auth, Links, Parts, Policy};
 use crate::auth::{Issuer, SigningSettings};
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigError};
@@ -30,6 +30,7 @@ pub async fn open_auth(
     keys: &ServerSecret,
     providers: Providers,
     public_url: &str,
+    policies: Vec<Policy>,
 ) -> Result<Auth, StartError> {
     let shares_user_names = config.shares_user_names();
     let parts = Parts {
@@ -49,7 +50,7 @@ pub async fn open_auth(
         redirects: Redirects::new(config.redirects.allowed.clone()),
         links: links(&config.links, public_url),
         language: config.mail.language,
-        policies: dialects::enabled(&config.dialects).into_iter().map(|d| d.policy).collect(),
+        policies,
         limits: limits(config),
         accept_foreign: config.tokens.accept_foreign,
         keep_days: config.events.keep_days,

@@ -23,6 +23,7 @@ use crate::auth::Auth;
 use crate::auth::{SecretError, ServerSecret};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::dialects;
 use crate::error::Error;
 use crate::http::listen::{self, Connections};
 use crate::http::requests::Requests;
@@ -75,8 +76,12 @@ impl Server {
         let receiver = Receiver::new(&config.webhooks, &config.outbound)?;
         let providers = Providers::new(&config.providers, &config.outbound, &public_url)
             .map_err(provider_problem)?;
+        let apis = dialects::enabled(&config.dialects);
+        let policies = apis.iter().map(|api| api.policy).collect();
+        let (own_clock, own_store) = (clock.clone(), store.clone());
         let auth =
-            open_auth(&config, clock.clone(), store.clone(), &keys, providers, &public_url).await?;
+            open_auth(&config, own_clock, own_store, &keys, providers, &public_url, policies)
+                .await?;
         prepare(&auth, &keys, &store, &config).await?;
         let auth = Arc::new(auth);
         let requests = Requests::default();
@@ -86,7 +91,7 @@ impl Server {
         Ok(Server {
             listener,
             address,
-            app: app(&config, clock, &auth, &public_url, app_links, &requests),
+            app: app(&config, clock, &auth, &public_url, app_links, &requests, &apis),
             requests,
             metrics,
             public_url,

@@ -5,9 +5,8 @@
 mod oauth;
 
 use serde::Serialize;
-use serde_json::json;
 
-use super::Dialect;
+use super::{Dialect, Home, Views};
 use crate::api::Context;
 use crate::auth::{Account, ApiToken, NewPassword, Policy, Registration, TokenForm};
 use crate::drf::djoser::{self, Site};
@@ -29,53 +28,72 @@ pub const DIALECT: Dialect = Dialect {
         ..Policy::BASE
     },
     signing: None,
+    home: Home::Views(Views {
+        all: views,
+        prefix: "/auth",
+        header_word: "Token",
+        sign_in_field: "username",
+    }),
     mount: |context| drf::mount(context, views()),
-    openapi: || {
+    openapi: |name| {
         let file = include_str!("../../openapi/djoser_token.json");
-        Fragment::of("djoser_token", &[DRF, DJOSER, file])
+        Fragment::of(name, &[DRF, DJOSER, file])
     },
 };
 
 /// All its views.
 pub fn views() -> Vec<View> {
-    let view = |path, name| {
-        View::at(path, name)
+    let view = |operation, path, name| {
+        View::at(operation, path, name)
             .authenticated(token_auth::token_or_bearer)
             .challenged(token_auth::CHALLENGE)
     };
-    let user_view = |path, name| view(path, name).signed_in_only();
+    let user_view = |operation, path, name| view(operation, path, name).signed_in_only();
     let users = vec![
-        view("/auth/", "Api Root")
+        view("root", "/auth/", "Api Root")
             .described("The default basic root view for DefaultRouter")
             .get(root),
-        user_view("/auth/users/", "User List").get(djoser::list::<Users>).open_post(register),
-        user_view("/auth/users/me/", "Me")
+        user_view("users", "/auth/users/", "User List")
+            .get(djoser::list::<Users>)
+            .open_post(register),
+        user_view("me", "/auth/users/me/", "Me")
             .get(djoser::show::<Users>)
             .put(change)
             .patch(change)
             .delete(djoser::delete::<Users>),
-        user_view("/auth/users/activation/", "Activation").open_post(djoser::activate::<Users>),
-        user_view("/auth/users/resend_activation/", "Resend activation")
+        user_view("activation", "/auth/users/activation/", "Activation")
+            .open_post(djoser::activate::<Users>),
+        user_view("resend_activation", "/auth/users/resend_activation/", "Resend activation")
             .open_post(djoser::resend_activation::<Users>),
-        user_view("/auth/users/set_password/", "Set password").post(djoser::set_password::<Users>),
-        user_view("/auth/users/reset_password/", "Reset password")
+        user_view("set_password", "/auth/users/set_password/", "Set password")
+            .post(djoser::set_password::<Users>),
+        user_view("reset_password", "/auth/users/reset_password/", "Reset password")
             .open_post(djoser::request_password_reset::<Users>),
-        user_view("/auth/users/reset_password_confirm/", "Reset password confirm")
-            .open_post(djoser::reset_password::<Users>),
-        user_view("/auth/users/set_email/", "Set username").post(djoser::set_email::<Users>),
-        user_view("/auth/users/reset_email/", "Reset username")
+        user_view(
+            "reset_password_confirm",
+            "/auth/users/reset_password_confirm/",
+            "Reset password confirm",
+        )
+        .open_post(djoser::reset_password::<Users>),
+        user_view("set_email", "/auth/users/set_email/", "Set username")
+            .post(djoser::set_email::<Users>),
+        user_view("reset_email", "/auth/users/reset_email/", "Reset username")
             .open_post(djoser::request_email_reset::<Users>),
-        user_view("/auth/users/reset_email_confirm/", "Reset username confirm")
-            .open_post(djoser::reset_email::<Users>),
-        user_view("/auth/users/{id}/", "User Instance")
+        user_view(
+            "reset_email_confirm",
+            "/auth/users/reset_email_confirm/",
+            "Reset username confirm",
+        )
+        .open_post(djoser::reset_email::<Users>),
+        user_view("user", "/auth/users/{id}/", "User Instance")
             .get(djoser::show::<Users>)
             .put(change)
             .patch(change)
             .delete(djoser::delete::<Users>),
-        view("/auth/token/login/", "Token Create")
+        view("sign_in", "/auth/token/login/", "Token Create")
             .described("Use this endpoint to obtain user authentication token.")
             .post(login),
-        view("/auth/token/logout/", "Token Destroy")
+        view("sign_out", "/auth/token/logout/", "Token Destroy")
             .described("Use this endpoint to logout user (remove user authentication token).")
             .signed_in_only()
             .post(logout),
@@ -84,8 +102,7 @@ pub fn views() -> Vec<View> {
 }
 
 async fn root(call: Call) -> Answer {
-    let users = format!("{}/auth/users/", call.context.public_url);
-    Ok(Reply::ok(&json!({ "users": users })))
+    djoser::root(&call)
 }
 
 async fn register(mut call: Call) -> Answer {
@@ -119,7 +136,8 @@ async fn change(mut call: Call) -> Answer {
 }
 
 async fn login(mut call: Call) -> Answer {
-    let request = LoginRequest::read(call.form().await?)?;
+    let field = call.context.place.sign_in_field;
+    let request = LoginRequest::read(call.form().await?, field)?;
     let Context { auth, policy, .. } = &*call.context;
     let key = auth.sign_in_api_token(policy, &request.name, &request.password, call.client()).await;
     Ok(Reply::ok(&KeyResponse::from(&key.map_err(failure)?)).private())
@@ -197,10 +215,10 @@ struct LoginRequest {
 
 impl LoginRequest {
     /// A missing field counts as empty and matches no account.
-    fn read(mut form: Form) -> Result<Self, Reply> {
+    fn read(mut form: Form, field: &'static str) -> Result<Self, Reply> {
         let text = Text::REQUIRED.not_required();
         let password = form.text("password", &text).unwrap_or_default();
-        let name = form.text("username", &text).unwrap_or_default();
+        let name = form.text(field, &text).unwrap_or_default();
         form.finish()?;
         Ok(LoginRequest { name, password })
     }

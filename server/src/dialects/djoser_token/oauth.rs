@@ -14,23 +14,30 @@ use crate::drf::{Answer, Call, Reply, View, token_auth};
 use crate::error::{ClientFault, Error, ProviderFault, SignInFault};
 
 pub fn views() -> Vec<View> {
-    let view = |path, name, description| {
-        View::at(path, name)
+    let view = |operation, path, name, description| {
+        View::at(operation, path, name)
             .described(description)
             .authenticated(token_auth::token_or_bearer)
             .challenged(token_auth::CHALLENGE)
     };
     vec![
-        view("/auth/convert-token/", "Convert Token", CONVERT).post(convert),
-        view("/auth/token/", "Token", TOKEN).post(token),
-        view("/auth/revoke-token/", "Revoke Token", REVOKE).signed_in_only().post(revoke),
-        view("/auth/invalidate-sessions/", "Invalidate Sessions", SESSIONS)
+        view("convert_token", "/auth/convert-token/", "Convert Token", CONVERT).post(convert),
+        view("token", "/auth/token/", "Token", TOKEN).post(token),
+        view("revoke_token", "/auth/revoke-token/", "Revoke Token", REVOKE)
+            .signed_in_only()
+            .post(revoke),
+        view("invalidate_sessions", "/auth/invalidate-sessions/", "Invalidate Sessions", SESSIONS)
             .signed_in_only()
             .post(end_sessions),
-        view("/auth/invalidate-refresh-tokens/", "Invalidate Refresh Tokens", REFRESH_TOKENS)
-            .signed_in_only()
-            .post(end_sessions),
-        View::at("/auth/introspect/", "Introspect Token")
+        view(
+            "invalidate_refresh_tokens",
+            "/auth/invalidate-refresh-tokens/",
+            "Invalidate Refresh Tokens",
+            REFRESH_TOKENS,
+        )
+        .signed_in_only()
+        .post(end_sessions),
+        View::at("introspect", "/auth/introspect/", "Introspect Token")
             .described(INTROSPECT)
             .challenged("Basic realm=\"introspection\"")
             .post(introspect),

@@ -22,7 +22,7 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use propusk_wire::ProblemCode;
 
-use super::Dialect;
+use super::{Dialect, Home};
 use crate::api::{self, Context, HEAD_LAST, Route};
 use crate::auth::{Policy, TokenForm};
 use crate::identifier::Kind;
@@ -49,10 +49,11 @@ pub const DIALECT: Dialect = Dialect {
         ..Policy::BASE
     },
     signing: None,
+    home: Home::Below(|| vec!["/propusk"]),
     mount,
-    openapi: || {
+    openapi: |name| {
         let file = include_str!("../../openapi/native.json");
-        Fragment::of("native", &[file]).with_schemas(wire_schemas())
+        Fragment::of(name, &[file]).with_schemas(wire_schemas())
     },
 };
 

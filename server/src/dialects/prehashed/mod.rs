@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use self::read::Form;
 use self::reply::{Answer, Finding, Reply};
-use super::Dialect;
+use super::{Dialect, Home};
 use crate::api::{self, Context, HEAD_SECOND, Route, Shared};
 use crate::auth::password::Password;
 use crate::auth::{NewPassword, Pair, Policy, Registration, TokenForm, UserNameToken};
@@ -41,8 +41,9 @@ pub const DIALECT: Dialect = Dialect {
         ..Policy::BASE
     },
     signing: Some(Signing::Derived),
+    home: Home::Below(roots),
     mount,
-    openapi: || Fragment::of("prehashed", &[include_str!("../../openapi/prehashed.json")]),
+    openapi: |name| Fragment::of(name, &[include_str!("../../openapi/prehashed.json")]),
 };
 
 /// All its routes.
@@ -57,11 +58,16 @@ pub fn routes() -> Vec<Route> {
     own.into_iter().chain(provider::routes()).collect()
 }
 
+/// The first parts of all paths.
+fn roots() -> Vec<&'static str> {
+    ["/authorization", "/validate"].into_iter().chain(provider::roots()).collect()
+}
+
 fn mount(context: &Arc<Context>) -> Router {
     let not_found = || Reply::detail(StatusCode::NOT_FOUND, "Not Found");
-    let roots = ["/authorization", "/validate"].into_iter().chain(provider::roots());
     let router = api::mount(routes(), &HEAD_SECOND, other_method);
-    roots
+    roots()
+        .into_iter()
         .fold(router, |router, root| api::not_found_below(router, root, not_found))
         .with_state(Arc::clone(context))
 }
