@@ -91,6 +91,8 @@ pub struct Config {
     pub webhooks: Webhooks,
     /// By API name; an API that is missing here has its defaults.
     pub dialects: BTreeMap<String, DialectSettings>,
+    /// By names that the operator chooses.
+    pub apis: BTreeMap<String, ApiSettings>,
     pub superuser: Superuser,
     /// The settings file, if it contains a secret.
     #[serde(skip)]
@@ -386,6 +388,54 @@ pub struct DialectSettings {
     pub signing: Option<Signing>,
 }
 
+/// An API at a place of its own: a dialect that is served elsewhere than its document says, or
+/// otherwise. What is not set is as in the document.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default)]
+pub struct ApiSettings {
+    /// Required.
+    pub dialect: Option<String>,
+    pub enabled: bool,
+    /// What its paths begin with, in place of the prefix in the document.
+    pub prefix: Option<String>,
+    /// The whole path of an operation, by its name.
+    pub paths: BTreeMap<String, String>,
+    /// The operations that are served; empty: all of the document and of `paths`.
+    #[serde(deserialize_with = "texts")]
+    pub operations: Vec<String>,
+    /// The words before a token in the `Authorization` header; the first is in challenges.
+    #[serde(deserialize_with = "texts")]
+    pub header_words: Vec<String>,
+    /// The kinds of names that sign in: `email`, `phone`, `username`.
+    #[serde(deserialize_with = "texts")]
+    pub signs_in_by: Vec<String>,
+    /// The field of the name in a sign-in.
+    pub sign_in_field: Option<String>,
+    /// Lifetimes of tokens in seconds.
+    pub access_seconds: Option<i64>,
+    pub refresh_seconds: Option<i64>,
+    /// Whether a refresh answers a new refresh token too.
+    pub rotating: Option<bool>,
+    /// Whether that spends the old one.
+    pub blacklist_after_rotation: Option<bool>,
+    /// How long before the access token expires a refresh is allowed.
+    pub early_refresh_seconds: Option<i64>,
+    /// The form of the account's number in tokens.
+    pub user_id: Option<UserIdForm>,
+    /// Strict mode: answers hide who has an account.
+    pub strict: Option<bool>,
+    /// The maximum of live sessions of an account at this API.
+    pub max_sessions: Option<i64>,
+}
+
+/// The form of the claim `user_id`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UserIdForm {
+    Number,
+    Text,
+}
+
 /// A key for tokens with a user name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -436,6 +486,7 @@ impl Default for Config {
             outbound: Outbound::default(),
             webhooks: Webhooks::default(),
             dialects: BTreeMap::new(),
+            apis: BTreeMap::new(),
             superuser: Superuser::default(),
             file_with_secrets: None,
         }
@@ -533,6 +584,29 @@ impl Default for DialectSettings {
     }
 }
 
+impl Default for ApiSettings {
+    fn default() -> Self {
+        ApiSettings {
+            dialect: None,
+            enabled: true,
+            prefix: None,
+            paths: BTreeMap::new(),
+            operations: Vec::new(),
+            header_words: Vec::new(),
+            signs_in_by: Vec::new(),
+            sign_in_field: None,
+            access_seconds: None,
+            refresh_seconds: None,
+            rotating: None,
+            blacklist_after_rotation: None,
+            early_refresh_seconds: None,
+            user_id: None,
+            strict: None,
+            max_sessions: None,
+        }
+    }
+}
+
 /// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -566,6 +640,11 @@ impl Config {
     /// The settings of an API, to be changed.
     pub fn dialect(&mut self, name: &str) -> &mut DialectSettings {
         self.dialects.entry(name.to_owned()).or_default()
+    }
+
+    /// The settings of an API at a place of its own, to be changed.
+    pub fn api(&mut self, name: &str) -> &mut ApiSettings {
+        self.apis.entry(name.to_owned()).or_default()
     }
 
     /// Whether an API signs tokens with a user name with the secret itself.

@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use super::dot_env::{self, Fault, Variable, is_ours};
 use super::{
-    Config, ConfigError, DialectSettings, Mail, Metrics, ProviderSettings, Secret, Superuser,
-    Tokens, Webhooks,
+    ApiSettings, Config, ConfigError, DialectSettings, Mail, Metrics, ProviderSettings, Secret,
+    Superuser, Tokens, Webhooks,
 };
 
 impl From<config::ConfigError> for ConfigError {
@@ -237,20 +237,16 @@ fn dot_env() -> Result<Vec<Variable>, ConfigError> {
 fn refuse_unknown(sources: &config::Config, defaults: &Config) -> Result<(), ConfigError> {
     let given: Value = sources.clone().try_deserialize()?;
     let known = flatten(&serde_json::to_value(defaults).unwrap_or_default());
-    let of_a_provider =
-        flatten(&serde_json::to_value(ProviderSettings::default()).unwrap_or_default());
+    let named = [
+        Named::of("providers", &ProviderSettings::default()),
+        Named::of("apis", &ApiSettings::default()),
+    ];
     for key in flatten(&given).into_keys() {
-        let setting = key.strip_prefix("providers.").and_then(|rest| rest.split_once('.'));
-        let is_known = |(_, setting): (&str, &str)| of_a_provider.contains_key(setting);
-        if !known.contains_key(&key) && !setting.is_some_and(is_known) {
-            // A provider may have any name.
-            let of_this = setting.filter(|(_, setting)| !setting.contains('.')).map(|(name, _)| {
-                of_a_provider.keys().map(move |key| format!("providers.{name}.{key}"))
-            });
+        if !known.contains_key(&key) && !named.iter().any(|section| section.knows(&key)) {
             let nearest = known
                 .keys()
                 .cloned()
-                .chain(of_this.into_iter().flatten())
+                .chain(named.iter().flat_map(|section| section.keys_beside(&key)))
                 .max_by(|a, b| {
                     strsim::jaro_winkler(a, &key).total_cmp(&strsim::jaro_winkler(b, &key))
                 })
@@ -259,6 +255,41 @@ fn refuse_unknown(sources: &config::Config, defaults: &Config) -> Result<(), Con
         }
     }
     Ok(())
+}
+
+/// A section of parts with names that the operator chooses, such as `providers`.
+struct Named {
+    section: &'static str,
+    /// The keys of one part.
+    keys: Vec<String>,
+}
+
+impl Named {
+    fn of(section: &'static str, part: &impl Serialize) -> Self {
+        let keys = flatten(&serde_json::to_value(part).unwrap_or_default()).into_keys();
+        Named { section, keys: keys.collect() }
+    }
+
+    /// The name of the part that the key belongs to, and the rest of the key.
+    fn split<'k>(&self, key: &'k str) -> Option<(&'k str, &'k str)> {
+        key.strip_prefix(self.section)?.strip_prefix('.')?.split_once('.')
+    }
+
+    /// Whether the key is a setting of any part. The operations in `apis.<name>.paths` are checked
+    /// with the dialect.
+    fn knows(&self, key: &str) -> bool {
+        self.split(key).is_some_and(|(_, setting)| {
+            let is_path = setting.split_once('.').is_some_and(|(map, _)| map == "paths");
+            (self.section == "apis" && is_path) || self.keys.iter().any(|known| known == setting)
+        })
+    }
+
+    /// All settings of the part that the key belongs to.
+    fn keys_beside(&self, key: &str) -> Vec<String> {
+        let part = self.split(key).filter(|(_, setting)| !setting.contains('.'));
+        let of = |name| self.keys.iter().map(move |key| format!("{}.{name}.{key}", self.section));
+        part.map(|(name, _)| of(name).collect()).unwrap_or_default()
+    }
 }
 
 /// Settings by their dotted keys; lists are values.

@@ -1,6 +1,7 @@
 //! Checks what the types of the settings cannot say, section by section. Every error has the full
 //! key of the setting and says what is allowed.
 
+mod apis;
 mod secrets;
 mod urls;
 
@@ -81,6 +82,9 @@ impl Config {
         for (name, dialect) in &self.dialects {
             dialect.check(name, &self.tokens)?;
         }
+        for (name, api) in &self.apis {
+            api.check(name)?;
+        }
         self.http.check()?;
         self.metrics.check(self.listen)?;
         self.mail.check()?;
@@ -123,7 +127,9 @@ impl Config {
     /// allows.
     fn is_native_alone(&self) -> bool {
         let is_served = |name: &str| self.dialects.get(name).is_some_and(|dialect| dialect.enabled);
-        is_served("native") && !self.dialects.keys().any(|name| name != "native" && is_served(name))
+        is_served("native")
+            && !self.dialects.keys().any(|name| name != "native" && is_served(name))
+            && !self.apis.values().any(|api| api.enabled)
     }
 }
 
