@@ -40,7 +40,7 @@ const AUTH: Floors = &[
     &["delivery", "events", "follow", "settings_seen", "signing_keys", "unlock"],
     &["domain", "secret"],
     &["requester"],
-    &["mailing"],
+    &["api_numbers", "mailing"],
     &["policy"],
     &["password"],
     &["after_commit", "limits", "tokens"],

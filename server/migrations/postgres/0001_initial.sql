@@ -236,6 +236,12 @@ create index events_at on events (at);
 create unique index events_refused on events (at, account_id, reason, address)
 where event = 'refused';
 
+create table api_numbers (
+    name text primary key,
+    number bigint not null unique,
+    created_at bigint not null
+);
+
 create table meta (
     name text primary key,
     value text not null

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod after_commit;
+mod api_numbers;
 mod clock_watch;
 mod counts;
 mod delivery;
@@ -41,6 +42,7 @@ pub use accounts::identifiers::{Change, NewNames};
 pub use accounts::import::{Import, NumberConflict, find_conflict};
 pub use accounts::recovery::Requested;
 pub use accounts::registration::{NewPassword, Registration};
+pub use api_numbers::{NoNumberLeft, find_unnumbered, number_policies};
 pub use counts::Counts;
 pub use delivery::WaitingMails;
 pub use domain::{Auth, Parts};

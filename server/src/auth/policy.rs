@@ -12,7 +12,7 @@ pub const RESET_PATH: &str = "/auth/reset/{uid}/{token}";
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
     pub name: &'static str,
-    /// 0 to 15, part of token ids: never give the code of one policy to another.
+    /// 1 to 15, part of token ids: never give the code of one policy to another.
     pub code: u8,
     /// The kinds of identifier that this API signs in by.
     pub signs_in_by: &'static [Kind],
@@ -28,8 +28,10 @@ pub struct Policy {
     /// The highest number of live sessions of an account at this API; a sign-in ends the least
     /// recently used.
     pub max_sessions: i64,
-    /// Whether a refresh answers a new refresh token and spends the old one.
+    /// Whether a refresh answers a new refresh token, and spends the old one unless it is reusable.
     pub rotating: bool,
+    /// Whether a rotation leaves the old refresh token good until it expires.
+    pub reusable: bool,
     /// How long before the access token expires a refresh is allowed; `None`: at any time.
     pub early_refresh_seconds: Option<i64>,
     /// Whether answers hide which accounts exist, also where the API's contract reveals it.
@@ -51,11 +53,14 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// The code of a policy that has no number yet; no token has it.
+    pub const UNNUMBERED: u8 = 0;
+
     /// What an API has if it does not say otherwise; it must state its own name, code and kinds of
     /// identifiers.
     pub const BASE: Policy = Policy {
         name: "",
-        code: 0,
+        code: Policy::UNNUMBERED,
         signs_in_by: &[],
         access_seconds: 300,
         refresh_seconds: 86_400,
@@ -63,6 +68,7 @@ impl Policy {
         grace_seconds: None,
         max_sessions: MAX_SESSIONS,
         rotating: false,
+        reusable: false,
         early_refresh_seconds: None,
         strict: false,
         reports_inactive: false,
@@ -73,6 +79,11 @@ impl Policy {
         text_id: false,
         reset_page: None,
     };
+
+    /// Whether a refresh spends the refresh token.
+    pub(in crate::auth) fn spends(&self) -> bool {
+        self.rotating && !self.reusable
+    }
 
     /// Refuses a refresh that comes earlier than `early_refresh_seconds` before
     /// `access_expires_at`.

@@ -6,6 +6,7 @@ mod djoser_jwt;
 mod djoser_token;
 mod native;
 mod prehashed;
+mod profile;
 mod simplejwt;
 mod simplejwt_rotating;
 
@@ -16,7 +17,7 @@ use axum::Router;
 
 use crate::api::{Context, Operation, Place};
 use crate::auth::Policy;
-use crate::config::{DialectSettings, Signing};
+use crate::config::{Config, ConfigError, DialectSettings, Signing};
 use crate::drf::View;
 use crate::openapi::Fragment;
 
@@ -99,6 +100,19 @@ impl Api {
         Api { policy: dialect.policy, place, dialect }
     }
 
+    /// The patterns of all its paths; each is served with and without its final slash.
+    pub fn patterns(&self) -> Vec<String> {
+        match &self.dialect.home {
+            Home::Below(roots) => roots().iter().map(|root| format!("{root}/{{*rest}}")).collect(),
+            Home::Views(_) => self.place.paths.values().cloned().collect(),
+        }
+    }
+
+    /// Whether it is one of the documents' own.
+    pub fn is_built_in(&self) -> bool {
+        self.policy.name == self.dialect.policy.name
+    }
+
     pub fn mount(&self, context: &Arc<Context>) -> Router {
         (self.dialect.mount)(context)
     }
@@ -121,8 +135,16 @@ pub fn defaults() -> BTreeMap<String, DialectSettings> {
     ALL.iter().map(|dialect| (dialect.policy.name.to_owned(), settings(dialect))).collect()
 }
 
-/// The APIs that are switched on, with their settings.
-pub fn enabled(configured: &BTreeMap<String, DialectSettings>) -> Vec<Api> {
+/// The APIs that are switched on: those of the documents, then those of the settings.
+pub fn enabled(config: &Config) -> Result<Vec<Api>, ConfigError> {
+    let mut apis = enabled_documents(&config.dialects);
+    for (name, settings) in config.apis.iter().filter(|(_, settings)| settings.enabled) {
+        apis.push(profile::api(name, settings)?);
+    }
+    Ok(apis)
+}
+
+fn enabled_documents(configured: &BTreeMap<String, DialectSettings>) -> Vec<Api> {
     let documented = ALL.iter().copied().map(Api::documented);
     documented
         .filter_map(|api| match configured.get(api.policy.name) {

@@ -95,6 +95,13 @@ fn root(purpose: Purpose) -> &'static str {
     }
 }
 
+/// The patterns of all paths of `router`, whichever providers there are.
+pub fn patterns() -> impl Iterator<Item = String> {
+    let links = PURPOSES.map(|purpose| format!("{}/{{uid}}/{{token}}", root(purpose)));
+    let callbacks = ["/google", "/vk", "/yandex", "/mail.ru", "/providers/{name}"];
+    links.into_iter().chain(callbacks.map(|path| format!("{path}/callback")))
+}
+
 /// The pages of all kinds of links, with and without the final slash, and the callbacks of
 /// providers.
 pub fn router(pages: &Arc<Pages>) -> Router {

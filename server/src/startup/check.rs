@@ -2,6 +2,7 @@
 //! anything.
 
 use super::accounts::{superuser_identifiers, superuser_password};
+use super::apis;
 use super::error::StartError;
 use super::parts::{self, changed_issuer, database, hashing, provider_problem, public_url};
 use crate::app_links::AppLinks;
@@ -24,6 +25,7 @@ pub fn check(config: &Config) -> Result<(), StartError> {
     Mailer::check(&config.mail, &config.product, &public_url)?;
     Hasher::check(&hashing(config))?;
     superuser_identifiers(&config.superuser)?;
+    apis::apis(config)?;
     Ok(database(config)?.check_place(&config.data_dir)?)
 }
 
@@ -78,6 +80,10 @@ async fn check_contents(config: &Config, schema: Schema, tx: &mut Tx) -> Result<
         if auth::has_changed_issuer(tx, provider.name(), issuer).await? {
             return Err(changed_issuer(provider.name()));
         }
+    }
+    let policies = apis::policies(&apis::apis(config)?);
+    if let Some(no_number) = auth::find_unnumbered(tx, &policies).await? {
+        return Err(no_number.into());
     }
     if let Some(first_id) = config.accounts.first_id
         && let Some(conflict) = auth::find_conflict(tx, first_id).await?

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use super::apis;
 use super::error::StartError;
 use super::parts::{database, load_keys, open_auth, public_url};
 use crate::auth::{Auth, Policy};
 use crate::auth::{SecretError, ServerSecret};
 use crate::clock::Clock;
-use crate::config::{self, Config};
-use crate::dialects;
+use crate::config::{self, Config, ConfigError};
 use crate::providers::Providers;
 use crate::store;
 
@@ -25,7 +25,7 @@ pub async fn open(config: &Config, clock: Clock) -> Result<Arc<Auth>, StartError
         Ok(Some(keys)) => keys,
         Ok(None) | Err(_) => ServerSecret::unused()?,
     };
-    let policies = policies(config);
+    let policies = policies(config)?;
     let auth = open_auth(config, clock, store, &keys, providers, &public_url, policies).await?;
     Ok(Arc::new(auth))
 }
@@ -46,7 +46,7 @@ pub async fn open_with_secret(
     };
     let public_url = public_url(config, config.listen);
     let providers = Providers::default();
-    let (own_store, policies) = (store.clone(), policies(config));
+    let (own_store, policies) = (store.clone(), policies(config)?);
     let auth = open_auth(config, clock, own_store, &keys, providers, &public_url, policies).await?;
     match auth.sealed_signing_key().await? {
         _ if replaces_all => keys.replace(&store).await?,
@@ -56,8 +56,9 @@ pub async fn open_with_secret(
     Ok(Arc::new(auth))
 }
 
-fn policies(config: &Config) -> Vec<Policy> {
-    dialects::enabled(&config.dialects).into_iter().map(|api| api.policy).collect()
+/// The policies of the APIs, without numbers.
+fn policies(config: &Config) -> Result<Vec<Policy>, ConfigError> {
+    Ok(apis::policies(&apis::apis(config)?))
 }
 
 /// Creates the database if there is none, and brings its schema up to date. Answers its

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::auth::NoNumberLeft;
 use crate::auth::SecretError;
 use crate::auth::password::HashError;
 use crate::auth::{NumberConflict, NumbersError};
@@ -26,6 +27,8 @@ pub enum StartError {
     Listen(SocketAddr, std::io::Error),
     #[error("metrics.listen: cannot listen on {0}: {1}")]
     ListenForMetrics(SocketAddr, std::io::Error),
+    #[error(transparent)]
+    ApiNumbers(#[from] NoNumberLeft),
     #[error("accounts.first_id: {0}")]
     FirstId(NumberConflict),
     #[error("superuser: {0}")]

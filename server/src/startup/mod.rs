@@ -1,6 +1,7 @@
 //! From the settings to a server that answers. Only this folder sees all the others.
 
 mod accounts;
+mod apis;
 mod app;
 mod check;
 mod command;

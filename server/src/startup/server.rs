@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::accounts::{begin_numbers, create_superuser};
+use super::apis;
 use super::app::app;
 use super::error::StartError;
 use super::metrics::MetricsListener;
@@ -23,7 +24,6 @@ use crate::auth::Auth;
 use crate::auth::{SecretError, ServerSecret};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::dialects;
 use crate::error::Error;
 use crate::http::listen::{self, Connections};
 use crate::http::requests::Requests;
@@ -63,6 +63,7 @@ impl Server {
     /// Opens the database (migrating it), loads keys and revocations, and listens.
     pub async fn bind(config: Config, clock: Clock) -> Result<Self, StartError> {
         config.check()?;
+        let mut apis = apis::apis(&config)?;
         store::create_data_dir(&config.data_dir)?;
         let lock = store::lock_for_serving(database_url(&config), &config.data_dir)?;
         let store = open_with_retry(&database(&config)?).await?;
@@ -76,8 +77,8 @@ impl Server {
         let receiver = Receiver::new(&config.webhooks, &config.outbound)?;
         let providers = Providers::new(&config.providers, &config.outbound, &public_url)
             .map_err(provider_problem)?;
-        let apis = dialects::enabled(&config.dialects);
-        let policies = apis.iter().map(|api| api.policy).collect();
+        apis::number(&mut apis, &store, &clock).await?;
+        let policies = apis::policies(&apis);
         let (own_clock, own_store) = (clock.clone(), store.clone());
         let auth =
             open_auth(&config, own_clock, own_store, &keys, providers, &public_url, policies)

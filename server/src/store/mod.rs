@@ -5,6 +5,7 @@
 
 pub mod accounts;
 mod announcements;
+pub mod api_numbers;
 mod connect;
 pub mod effects;
 mod event_names;

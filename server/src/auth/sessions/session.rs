@@ -229,7 +229,7 @@ pub async fn active_account(tx: &mut Tx, id: i64) -> Result<Account> {
 }
 
 /// The use of a refresh token of this session and generation by a client in this network: it is spent
-/// if the policy rotates.
+/// if the policy says so.
 pub fn token_use(
     policy: &Policy,
     session: i64,
@@ -244,7 +244,7 @@ pub fn token_use(
         generations: GENERATIONS.into(),
         name: None,
         named_account: None,
-        step: policy.rotating.into(),
+        step: policy.spends().into(),
         at: now,
         access_ends_by: policy.early_refresh_seconds.map_or(i64::MAX, |leeway| now + leeway),
         access_expires_at: now + policy.access_seconds,

@@ -309,7 +309,7 @@ impl Auth {
             .store
             .write(move |tx| {
                 Box::pin(async move {
-                    if policy.strict && policy.rotating && is_reused(tx, id, policy.name).await? {
+                    if policy.strict && policy.spends() && is_reused(tx, id, policy.name).await? {
                         let session = unended_session(tx, id.session).await?;
                         return end_reused_session(tx, &outbox, &session, now)
                             .await
@@ -334,7 +334,7 @@ impl Auth {
         policy: &Policy,
         used: TokenUse,
     ) -> Result<Option<RefreshedSession>> {
-        let repeat = match policy.rotating {
+        let repeat = match policy.spends() {
             false => Repeat::Harmless,
             true => {
                 // Sent twice, it would look like a copied token, so it is not repeated after a lost

@@ -52,7 +52,7 @@ impl Auth {
                     let account = accounts::account(tx, account_id).await?;
                     let account = account.ok_or(TokenFault::Malformed)?;
                     check_accepted(&refresh.claims, &account)?;
-                    if policy.rotating {
+                    if policy.spends() {
                         rotate_foreign(tx, &policy, &refresh, account_id, new_id, now).await
                     } else {
                         let refresh =
@@ -210,13 +210,11 @@ pub async fn adopt_foreign(
     if spent_tokens::is_spent(tx, spent_key(&refresh.id)).await? {
         return Err(TokenFault::Spent.into());
     }
-    let session = adopted_session(
-        policy,
-        adopted_session_id(&refresh.id),
-        account_id,
-        now,
-        refresh.expires_at,
-    );
+    // A rotation answers a token that lives longer than the one it came from.
+    let expires_at =
+        if policy.rotating { now + policy.refresh_seconds } else { refresh.expires_at };
+    let id = adopted_session_id(&refresh.id);
+    let session = adopted_session(policy, id, account_id, now, expires_at);
     if let Some(generation) =
         sessions::insert_session(tx, &session, SignedInBy::ReplacedServer).await?
     {

@@ -1,0 +1,384 @@
+//! From the settings of an API to the API: its policy and its place. Where a setting is missing, the
+//! dialect's document decides.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+
+use super::{ALL, Api, Dialect, Home, Views};
+use crate::api::{Operation, Place};
+use crate::auth::{Policy, ResetPage, TokenForm};
+use crate::config::{ApiSettings, ConfigError, UserIdForm};
+use crate::identifier::Kind;
+
+type Built<T> = Result<T, ConfigError>;
+
+/// The operation whose path has a page for a new password, in a dialect with such a page.
+const RESET: &str = "reset_password_confirm";
+
+/// The API of these settings.
+pub fn api(name: &str, settings: &ApiSettings) -> Built<Api> {
+    if ALL.iter().any(|dialect| dialect.policy.name == name) {
+        let problem = format!(
+            "is the name of a built-in API, whose settings are dialects.{name}; choose another name"
+        );
+        return Err(ConfigError::invalid(format!("apis.{name}"), problem));
+    }
+    let profile = Profile { name, settings };
+    let (dialect, views) = profile.dialect()?;
+    let place = profile.place(&dialect, &views)?;
+    let policy = profile.policy(&dialect.policy, &place)?;
+    Ok(Api { policy, place, dialect })
+}
+
+/// An API's name and settings.
+struct Profile<'c> {
+    name: &'c str,
+    settings: &'c ApiSettings,
+}
+
+impl Profile<'_> {
+    fn invalid(&self, setting: &str, problem: impl Into<Cow<'static, str>>) -> ConfigError {
+        ConfigError::invalid(format!("apis.{}.{setting}", self.name), problem)
+    }
+
+    fn dialect(&self) -> Built<(Dialect, Views)> {
+        let named =
+            |dialect: &&Dialect| self.settings.dialect.as_deref() == Some(dialect.policy.name);
+        match ALL.iter().find(named).map(|dialect| (*dialect, dialect.home)) {
+            Some((dialect, Home::Views(views))) => Ok((dialect, views)),
+            Some((_, Home::Below(_))) | None => {
+                let placeable = ALL.iter().filter(|one| matches!(one.home, Home::Views(_)));
+                let names: Vec<_> = placeable.map(|one| one.policy.name).collect();
+                Err(self.invalid("dialect", format!("must be one of {}", names.join(", "))))
+            }
+        }
+    }
+
+    fn place(&self, dialect: &Dialect, views: &Views) -> Built<Place> {
+        let document = views.place();
+        let ApiSettings { header_words, sign_in_field, .. } = self.settings;
+        Ok(Place {
+            paths: self.paths(dialect, views)?,
+            header_words: match header_words.is_empty() {
+                true => document.header_words,
+                false => header_words.clone(),
+            },
+            sign_in_field: sign_in_field.as_deref().map_or(document.sign_in_field, kept),
+        })
+    }
+
+    /// The path of each operation that is served.
+    fn paths(&self, dialect: &Dialect, views: &Views) -> Built<BTreeMap<&'static str, String>> {
+        let operations = views.operations();
+        let ApiSettings { paths: own, operations: named, .. } = self.settings;
+        for (setting, name) in own
+            .keys()
+            .map(|name| (format!("paths.{name}"), name))
+            .chain(named.iter().map(|name| ("operations".to_owned(), name)))
+        {
+            if !operations.iter().any(|one| one.name == *name) {
+                return Err(self.invalid(&setting, unknown_operation(name, dialect, &operations)));
+            }
+        }
+        let mut paths = BTreeMap::new();
+        for one in operations {
+            let is_served = named.is_empty() || named.iter().any(|name| name == one.name);
+            let setting = format!("paths.{}", one.name);
+            let path = match (own.get(one.name), one.path) {
+                (Some(_), _) if !is_served => {
+                    let problem = "is set, but the list of operations does not have it";
+                    return Err(self.invalid(&setting, problem));
+                }
+                (_, _) if !is_served => continue,
+                (Some(path), _) => path.clone(),
+                (None, "") if named.is_empty() => continue,
+                (None, "") => {
+                    let problem = "must be set: the document has no path for this operation";
+                    return Err(self.invalid(&setting, problem));
+                }
+                (None, path) => self.prefixed(path, views),
+            };
+            if path.contains("{id}") != one.path.contains("{id}") {
+                let problem = match one.path.contains("{id}") {
+                    true => "must have {id} in it, the number of the account",
+                    false => "must not have {id} in it",
+                };
+                return Err(self.invalid(&setting, problem));
+            }
+            if let Some(other) = with_path(&paths, &path) {
+                return Err(self.invalid(&setting, format!("is the path of {other} too")));
+            }
+            paths.insert(one.name, path);
+        }
+        Ok(paths)
+    }
+
+    /// A path of the document under the prefix of the settings.
+    fn prefixed(&self, path: &str, views: &Views) -> String {
+        let Some(prefix) = &self.settings.prefix else { return path.to_owned() };
+        let rest = path.strip_prefix(views.prefix).unwrap_or(path);
+        format!("{}{rest}", prefix.trim_end_matches('/'))
+    }
+
+    fn policy(&self, document: &Policy, place: &Place) -> Built<Policy> {
+        self.refuse_settings_of_tokens(document)?;
+        let settings = self.settings;
+        let rotating = settings.rotating.unwrap_or(document.rotating);
+        if settings.blacklist_after_rotation.is_some() && !rotating {
+            return Err(self.invalid("blacklist_after_rotation", "needs rotating"));
+        }
+        let policy = Policy {
+            name: kept(self.name),
+            // Given by the database.
+            code: match document.form {
+                TokenForm::SimpleJwt => Policy::UNNUMBERED,
+                TokenForm::ApiToken | TokenForm::UserName | TokenForm::PublicKey => document.code,
+            },
+            signs_in_by: self.kinds(document)?,
+            access_seconds: settings.access_seconds.unwrap_or(document.access_seconds),
+            refresh_seconds: settings.refresh_seconds.unwrap_or(document.refresh_seconds),
+            rotating,
+            reusable: settings.blacklist_after_rotation == Some(false),
+            early_refresh_seconds: settings
+                .early_refresh_seconds
+                .or(document.early_refresh_seconds),
+            text_id: match settings.user_id {
+                Some(form) => form == UserIdForm::Text,
+                None => document.text_id,
+            },
+            strict: settings.strict.unwrap_or(document.strict),
+            max_sessions: settings.max_sessions.unwrap_or(document.max_sessions),
+            reset_page: document.reset_page.and_then(|_| reset_page(place)),
+            ..*document
+        };
+        if policy.access_seconds > policy.refresh_seconds {
+            let problem = format!("must not be above refresh_seconds, {}", policy.refresh_seconds);
+            return Err(self.invalid("access_seconds", problem));
+        }
+        Ok(policy)
+    }
+
+    /// Opaque tokens have no claims and are not rotated.
+    fn refuse_settings_of_tokens(&self, document: &Policy) -> Built<()> {
+        let ApiSettings {
+            rotating, blacklist_after_rotation, early_refresh_seconds, user_id, ..
+        } = self.settings;
+        let given = [
+            ("rotating", rotating.is_some()),
+            ("blacklist_after_rotation", blacklist_after_rotation.is_some()),
+            ("early_refresh_seconds", early_refresh_seconds.is_some()),
+            ("user_id", user_id.is_some()),
+        ];
+        match given.into_iter().find(|(_, is_set)| *is_set) {
+            Some((setting, _)) if document.form != TokenForm::SimpleJwt => {
+                let problem = format!("{} has no such setting", document.name);
+                Err(self.invalid(setting, problem))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The kinds of names that sign in.
+    fn kinds(&self, document: &Policy) -> Built<&'static [Kind]> {
+        let named = &self.settings.signs_in_by;
+        if named.is_empty() {
+            return Ok(document.signs_in_by);
+        }
+        let known = [Kind::Email, Kind::Phone, Kind::Username];
+        if named.iter().any(|name| !known.iter().any(|kind| kind.as_str() == name)) {
+            let problem = "must be a list of email, phone and username";
+            return Err(self.invalid("signs_in_by", problem));
+        }
+        Ok(match known.map(|kind| named.iter().any(|name| name == kind.as_str())) {
+            [true, true, true] => &[Kind::Email, Kind::Phone, Kind::Username],
+            [true, true, false] => &[Kind::Email, Kind::Phone],
+            [true, false, true] => &[Kind::Email, Kind::Username],
+            [false, true, true] => &[Kind::Phone, Kind::Username],
+            [true, false, false] => &[Kind::Email],
+            [false, true, false] => &[Kind::Phone],
+            [false, false, _] => &[Kind::Username],
+        })
+    }
+}
+
+fn unknown_operation(name: &str, dialect: &Dialect, operations: &[Operation]) -> String {
+    let known: Vec<_> = operations.iter().map(|one| one.name).collect();
+    let (dialect, known) = (dialect.policy.name, known.join(", "));
+    format!("{} is no operation of {dialect}, which has {known}", name.escape_debug())
+}
+
+/// The operation at the same path, with or without the final slash.
+fn with_path(paths: &BTreeMap<&'static str, String>, path: &str) -> Option<&'static str> {
+    let bare = |path: &str| path.trim_end_matches('/').to_owned();
+    let same = |(_, other): &(&&'static str, &String)| bare(other) == bare(path);
+    paths.iter().find(same).map(|(name, _)| *name)
+}
+
+fn reset_page(place: &Place) -> Option<ResetPage> {
+    let path = place.path(RESET)?.trim_end_matches('/');
+    let link = format!("{path}/?uid={{uid}}&token={{token}}");
+    Some(ResetPage { path: kept(path), link: kept(&link) })
+}
+
+/// A text of the settings for as long as the process lives, like the constants of the documents.
+/// Equal texts are one.
+fn kept(text: &str) -> &'static str {
+    static KEPT: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut all = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = all.get(text).copied() {
+        return known;
+    }
+    let new: &'static str = String::leak(text.to_owned());
+    all.insert(new);
+    new
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn built(dialect: &str, change: impl FnOnce(&mut ApiSettings)) -> Built<Api> {
+        let mut settings =
+            ApiSettings { dialect: Some(dialect.to_owned()), ..ApiSettings::default() };
+        change(&mut settings);
+        api("shop", &settings)
+    }
+
+    fn problem(dialect: &str, change: impl FnOnce(&mut ApiSettings)) -> String {
+        built(dialect, change).err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    fn set_path(settings: &mut ApiSettings, operation: &str, path: &str) {
+        settings.paths.insert(operation.to_owned(), path.to_owned());
+    }
+
+    #[test]
+    fn api_without_settings_is_that_of_the_document() {
+        for dialect in ALL {
+            let Home::Views(views) = dialect.home else { continue };
+            let Ok(api) = built(dialect.policy.name, |_| {}) else {
+                panic!("{} is refused", dialect.policy.name)
+            };
+            assert_eq!(api.place.paths, views.place().paths);
+            assert_eq!(api.place.header_words, views.place().header_words);
+            assert_eq!(api.policy.name, "shop");
+            let document = dialect.policy;
+            assert_eq!(api.policy.access_seconds, document.access_seconds);
+            assert_eq!(api.policy.early_refresh_seconds, document.early_refresh_seconds);
+            let reset = |policy: Policy| policy.reset_page.map(|page| (page.path, page.link));
+            assert_eq!(reset(api.policy), reset(document));
+        }
+    }
+
+    #[test]
+    fn prefix_replaces_that_of_the_document_and_a_path_the_whole() {
+        let api = built("djoser_jwt", |settings| {
+            settings.prefix = Some("/auth/".to_owned());
+            set_path(settings, "sign_in", "/api/token/");
+        });
+        let Ok(Api { place, .. }) = api else { panic!("it is refused") };
+        assert_eq!(place.path("sign_in"), Some("/api/token/"));
+        assert_eq!(place.path("refresh"), Some("/auth/jwt/refresh/"));
+        assert_eq!(place.path("user"), Some("/auth/users/{id}/"));
+        let api = built("simplejwt_rotating", |api| api.prefix = Some("/api".to_owned()));
+        let Ok(Api { place, .. }) = api else { panic!("it is refused") };
+        assert_eq!(place.path("sign_in"), Some("/api/token"));
+        assert_eq!(place.path("register"), Some("/api/v1/creat_autor"));
+    }
+
+    #[test]
+    fn only_named_operations_are_served() {
+        let api = built("simplejwt", |api| {
+            api.operations = ["sign_in", "refresh", "verify"].map(str::to_owned).to_vec();
+            set_path(api, "verify", "/api/auth/token/verify/");
+        });
+        let Ok(Api { place, .. }) = api else { panic!("it is refused") };
+        let served: Vec<_> = place.paths.keys().copied().collect();
+        assert_eq!(served, ["refresh", "sign_in", "verify"]);
+    }
+
+    #[test]
+    fn page_for_a_new_password_moves_with_its_operation() {
+        let api = built("simplejwt", |api| api.prefix = Some("/v2".to_owned()));
+        let Ok(Api { policy, .. }) = api else { panic!("it is refused") };
+        let page = policy.reset_page.map(|page| (page.path, page.link));
+        let path = "/v2/password/reset/confirm";
+        assert_eq!(page, Some((path, &*format!("{path}/?uid={{uid}}&token={{token}}"))));
+    }
+
+    #[test]
+    fn refusal_names_the_setting() {
+        type Change = fn(&mut ApiSettings);
+        let cases: [(&str, Change, &str); 13] = [
+            ("djoser", |_| {}, "apis.shop.dialect: must be one of djoser_token, simplejwt"),
+            ("native", |_| {}, "apis.shop.dialect: must be one of"),
+            (
+                "djoser_jwt",
+                |api| set_path(api, "login", "/login/"),
+                "apis.shop.paths.login: login is no operation of djoser_jwt, which has root,",
+            ),
+            (
+                "djoser_jwt",
+                |api| api.operations = vec!["login".to_owned()],
+                "apis.shop.operations: login is no operation",
+            ),
+            (
+                "djoser_jwt",
+                |api| {
+                    api.operations = vec!["sign_in".to_owned()];
+                    set_path(api, "verify", "/verify/");
+                },
+                "apis.shop.paths.verify: is set, but the list of operations",
+            ),
+            (
+                "simplejwt",
+                |api| api.operations = vec!["verify".to_owned()],
+                "apis.shop.paths.verify: must be set",
+            ),
+            (
+                "djoser_jwt",
+                |api| set_path(api, "user", "/user/"),
+                "apis.shop.paths.user: must have {id} in it",
+            ),
+            (
+                "djoser_jwt",
+                |api| set_path(api, "me", "/{id}/me/"),
+                "apis.shop.paths.me: must not have {id} in it",
+            ),
+            (
+                "djoser_jwt",
+                |api| set_path(api, "verify", "/api/auth/jwt/refresh"),
+                "apis.shop.paths.verify: is the path of refresh too",
+            ),
+            (
+                "simplejwt",
+                |api| api.access_seconds = Some(100_000),
+                "apis.shop.access_seconds: must not be above refresh_seconds, 86400",
+            ),
+            (
+                "simplejwt",
+                |api| api.blacklist_after_rotation = Some(true),
+                "apis.shop.blacklist_after_rotation: needs rotating",
+            ),
+            (
+                "djoser_token",
+                |api| api.rotating = Some(true),
+                "apis.shop.rotating: djoser_token has no such setting",
+            ),
+            (
+                "simplejwt",
+                |api| api.signs_in_by = vec!["login".to_owned()],
+                "apis.shop.signs_in_by: must be a list of email, phone and username",
+            ),
+        ];
+        for (dialect, change, expected) in cases {
+            let said = problem(dialect, change);
+            assert!(said.starts_with(expected), "{said}");
+        }
+        let settings =
+            ApiSettings { dialect: Some("simplejwt".to_owned()), ..ApiSettings::default() };
+        let said = api("simplejwt", &settings).err().map(|error| error.to_string());
+        assert!(said.is_some_and(|said| said.starts_with("apis.simplejwt: is the name")));
+    }
+}
