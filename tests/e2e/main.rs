@@ -2,6 +2,7 @@
 //! folder for each subject; its `mod.rs` says what belongs there.
 
 mod accounts;
+mod apis;
 mod django;
 mod docs;
 mod documents;

@@ -193,30 +193,35 @@ pub fn no_active_account_for_token() -> Reply {
     Reply::detail(StatusCode::UNAUTHORIZED, "No active account found for the given token.")
 }
 
-/// Reads `Authorization: Bearer <token>` and refuses in the texts of 5.3.
+/// Reads `Authorization: <word> <token>`, where the word is one of the API's, and refuses in the texts
+/// of 5.3.
 pub fn bearer_5_3(call: &Call) -> Authenticated<'_> {
     Box::pin(bearer(call, &V5_3))
 }
 
-/// Reads `Authorization: Bearer <token>` and refuses in the texts of 5.5.
+/// The same in the texts of 5.5.
 pub fn bearer_5_5(call: &Call) -> Authenticated<'_> {
     Box::pin(bearer(call, &V5_5))
 }
 
 async fn bearer(call: &Call, wording: &Wording) -> Result<Option<SignedIn>, Reply> {
-    let Some(token) = bearer_token(call.authorization().as_deref())? else { return Ok(None) };
+    let words = &call.context.place.header_words;
+    let Some(token) = token_behind(words, call.authorization().as_deref())? else {
+        return Ok(None);
+    };
     let who = call.context.auth.signed_in(&token, Some(call.client())).await;
     who.map(Some).map_err(|error| wording.header_refusal(&error))
 }
 
-/// The scheme is case-sensitive; any other scheme counts as no header.
-fn bearer_token(header: Option<&[u8]>) -> Result<Option<String>, Reply> {
-    let mut words =
-        header.unwrap_or_default().split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
-    if words.next() != Some(b"Bearer") {
+/// The words are case-sensitive; any other word counts as no header.
+fn token_behind(words: &[String], header: Option<&[u8]>) -> Result<Option<String>, Reply> {
+    let mut parts =
+        header.unwrap_or_default().split(u8::is_ascii_whitespace).filter(|part| !part.is_empty());
+    let is_word = |part: &[u8]| words.iter().any(|word| word.as_bytes() == part);
+    if !parts.next().is_some_and(is_word) {
         return Ok(None);
     }
-    match (words.next(), words.next()) {
+    match (parts.next(), parts.next()) {
         (Some(token), None) => Ok(Some(String::from_utf8_lossy(token).into_owned())),
         _ => Err(Reply::json(
             StatusCode::UNAUTHORIZED,
@@ -225,5 +230,36 @@ fn bearer_token(header: Option<&[u8]>) -> Result<Option<String>, Reply> {
                 "code": "bad_authorization_header",
             }),
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(words: &[&str], header: &str) -> String {
+        let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
+        match token_behind(&words, Some(header.as_bytes())) {
+            Ok(None) => "anonymous".to_owned(),
+            Ok(Some(token)) => format!("token {token}"),
+            Err(_) => "refused".to_owned(),
+        }
+    }
+
+    #[test]
+    fn token_is_read_behind_a_word_of_the_api_alone() {
+        let cases: [(&[&str], &str, &str); 8] = [
+            (&["Bearer"], "Bearer t", "token t"),
+            (&["Bearer"], "JWT t", "anonymous"),
+            (&["JWT"], "JWT  t", "token t"),
+            (&["JWT"], "Bearer t", "anonymous"),
+            (&["JWT"], "jwt t", "anonymous"),
+            (&["JWT", "Bearer"], "Bearer t", "token t"),
+            (&["JWT", "Bearer"], "JWT", "refused"),
+            (&["JWT"], "JWT a b", "refused"),
+        ];
+        for (words, header, expected) in cases {
+            assert_eq!(read(words, header), expected, "{words:?} {header}");
+        }
     }
 }

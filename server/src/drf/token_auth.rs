@@ -1,6 +1,7 @@
-//! How an API reads opaque credentials: `Token <key>` as in Django REST framework, `Bearer <token>`
-//! and `?access_token=` as in django-oauth-toolkit, and the refusals of drf-social-oauth2, which
-//! reads `Bearer` last. Every kind of access credential is accepted in each place.
+//! How an API reads opaque credentials: `Token <key>` as in Django REST framework, whose word is a
+//! setting, `Bearer <token>` and `?access_token=` as in django-oauth-toolkit, and the refusals of
+//! drf-social-oauth2, which reads `Bearer` last. Every kind of access credential is accepted in each
+//! place.
 
 use axum::http::StatusCode;
 
@@ -49,7 +50,7 @@ pub async fn account(call: &Call) -> Result<Account, Reply> {
 
 async fn authenticate(call: &Call) -> Result<Option<SignedIn>, Reply> {
     let credential = match call.authorization() {
-        Some(header) => of_header(&header)?,
+        Some(header) => of_header(&call.context.place.header_words, &header)?,
         None => call.query("access_token").filter(|token| !token.is_empty()).map(Credential::InUrl),
     };
     let (auth, from) = (&call.context.auth, Some(call.client()));
@@ -74,10 +75,11 @@ async fn authenticate(call: &Call) -> Result<Option<SignedIn>, Reply> {
     }
 }
 
-fn of_header(header: &[u8]) -> Result<Option<Credential>, Reply> {
-    let mut words = header.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
-    if words.next().is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"token")) {
-        return of_token_scheme(words.next(), words.next()).map(Some);
+fn of_header(words: &[String], header: &[u8]) -> Result<Option<Credential>, Reply> {
+    let mut parts = header.split(u8::is_ascii_whitespace).filter(|part| !part.is_empty());
+    let is_word = |part: &[u8]| words.iter().any(|word| part.eq_ignore_ascii_case(word.as_bytes()));
+    if parts.next().is_some_and(is_word) {
+        return of_token_scheme(parts.next(), parts.next()).map(Some);
     }
     of_bearer_scheme(header)
 }
@@ -117,7 +119,7 @@ mod tests {
     use super::*;
 
     fn read(header: &[u8]) -> String {
-        match of_header(header) {
+        match of_header(&["Token".to_owned()], header) {
             Ok(None) => "anonymous".to_owned(),
             Ok(Some(Credential::Token(key))) => format!("token {key}"),
             Ok(Some(Credential::Bearer(token))) => format!("bearer {token}"),

@@ -1,0 +1,122 @@
+//! Refresh tokens of an API of the settings: whether they are replaced, spent, and when.
+
+use propusk_tests::server::TestServer;
+use propusk_tests::tokens::django;
+use propusk_tests::user::{PASSWORD, me, new_account};
+
+use super::{refresh_at, serve, sign_in_at};
+
+const ANNA: &str = "anna@example.com";
+
+#[tokio::test]
+async fn rotated_token_is_spent_unless_the_settings_say_otherwise() {
+    let server = TestServer::with(|config| {
+        serve(config, "spends", "/spends", |api| api.rotating = Some(true));
+        serve(config, "keeps", "/keeps", |api| {
+            api.rotating = Some(true);
+            api.blacklist_after_rotation = Some(false);
+        });
+    })
+    .await;
+    new_account(&server, ANNA).await;
+    let client = &server.client;
+    for (prefix, status) in [("/spends", 401), ("/keeps", 200)] {
+        let first = sign_in_at(client, prefix, ANNA).await.field("refresh");
+        server.clock.advance(1);
+        let second = refresh_at(client, prefix, &first).await.field("refresh");
+        assert_ne!(first, second);
+        assert_eq!(refresh_at(client, prefix, &first).await.status, status, "{prefix}");
+        let third = refresh_at(client, prefix, &second).await;
+        assert_eq!(third.status, 200, "{prefix}");
+    }
+}
+
+#[tokio::test]
+async fn token_that_is_kept_after_a_rotation_ends_at_its_own_time_and_the_new_one_later() {
+    let server = TestServer::with(|config| {
+        serve(config, "keeps", "/keeps", |api| {
+            api.rotating = Some(true);
+            api.blacklist_after_rotation = Some(false);
+            api.refresh_seconds = Some(1_000);
+        });
+    })
+    .await;
+    new_account(&server, ANNA).await;
+    let client = &server.client;
+    let first = sign_in_at(client, "/keeps", ANNA).await.field("refresh");
+    server.clock.advance(600);
+    let second = refresh_at(client, "/keeps", &first).await.field("refresh");
+    server.clock.advance(399);
+    assert_eq!(refresh_at(client, "/keeps", &first).await.status, 200);
+    server.clock.advance(1);
+    assert_eq!(refresh_at(client, "/keeps", &first).await.status, 401);
+    assert_eq!(refresh_at(client, "/keeps", &second).await.status, 200);
+}
+
+#[tokio::test]
+async fn tokens_live_as_long_as_the_settings_say() {
+    let server = TestServer::with(|config| {
+        serve(config, "long", "/long", |api| {
+            api.access_seconds = Some(3_600);
+            api.refresh_seconds = Some(7_200);
+        });
+    })
+    .await;
+    new_account(&server, ANNA).await;
+    let pair = sign_in_at(&server.client, "/long", ANNA).await;
+    let (access, refresh) = (pair.field("access"), pair.field("refresh"));
+    server.clock.advance(3_599);
+    assert_eq!(me(&server, &access).await.status, 200);
+    server.clock.advance(1);
+    assert_eq!(me(&server, &access).await.status, 401);
+    server.clock.advance(3_599);
+    assert_eq!(refresh_at(&server.client, "/long", &refresh).await.status, 200);
+    server.clock.advance(1);
+    assert_eq!(refresh_at(&server.client, "/long", &refresh).await.status, 401);
+}
+
+#[tokio::test]
+async fn early_refresh_is_refused_where_the_settings_say_so() {
+    let server = TestServer::with(|config| {
+        serve(config, "late", "/late", |api| {
+            api.rotating = Some(true);
+            api.early_refresh_seconds = Some(10);
+        });
+    })
+    .await;
+    new_account(&server, ANNA).await;
+    let refresh = sign_in_at(&server.client, "/late", ANNA).await.field("refresh");
+    let early = refresh_at(&server.client, "/late", &refresh).await;
+    assert_eq!(early.status, 401);
+    assert_eq!(early.header("Retry-After").as_deref(), Some("290"));
+    server.clock.advance(290);
+    assert_eq!(refresh_at(&server.client, "/late", &refresh).await.status, 200);
+}
+
+/// A token of the replaced server that an API without a blacklist has rotated stays good, and the
+/// new one lives its whole life.
+#[tokio::test]
+async fn foreign_token_follows_the_rotation_of_the_api() {
+    let server = TestServer::with(|config| {
+        config.tokens.accept_foreign = true;
+        config.accounts.first_id = Some(1_000);
+        serve(config, "spends", "/spends", |api| api.rotating = Some(true));
+        serve(config, "keeps", "/keeps", |api| {
+            api.rotating = Some(true);
+            api.blacklist_after_rotation = Some(false);
+        });
+    })
+    .await;
+    server.import(ANNA, PASSWORD, 1, None).await;
+    let client = &server.client;
+    for (prefix, jti, status) in [
+        ("/spends", "0123456789abcdef0123456789abcdef", 401),
+        ("/keeps", "123456789abcdef0123456789abcdef0", 200),
+    ] {
+        let foreign = django(&server, 1, "refresh", 80_000, jti);
+        let next = refresh_at(client, prefix, &foreign).await.field("refresh");
+        assert_eq!(refresh_at(client, prefix, &foreign).await.status, status, "{prefix}");
+        server.clock.advance(80_000);
+        assert_eq!(refresh_at(client, prefix, &next).await.status, 200, "{prefix}");
+    }
+}
