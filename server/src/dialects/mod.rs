@@ -124,7 +124,12 @@ impl Api {
             Home::Below(_) => fragment,
             Home::Views(views) => {
                 let place = |one: Operation| Some((one.path, self.place.path(one.name)?));
-                fragment.moved(&views.operations().into_iter().filter_map(place).collect())
+                let fragment =
+                    fragment.moved(&views.operations().into_iter().filter_map(place).collect());
+                match self.place.header_words.first() {
+                    Some(word) => fragment.with_header_word(views.header_word, word),
+                    None => fragment,
+                }
             }
         }
     }

@@ -47,6 +47,23 @@ impl Fragment {
         self
     }
 
+    /// Shows another word before a token than the `documented` one, whose name the scheme has.
+    pub fn with_header_word(mut self, documented: &str, word: &str) -> Self {
+        let place = format!("/components/securitySchemes/{documented}");
+        if word != documented
+            && let Some(scheme) = self.value.pointer_mut(&place)
+        {
+            *scheme = json!({
+                "type": "apiKey",
+                "in": "header",
+                "name": "Authorization",
+                "description": format!("`Authorization: {word} <token>`"),
+                "x-value": format!("{word} <token>"),
+            });
+        }
+        self
+    }
+
     /// The fragment's part of the document:
     /// - a path that refers to one of `pathItems` gets a copy, with `x-suffix` appended to each
     ///   `operationId`, and with the path's `x-tag` and `x-responses`, if it has them;

@@ -1,10 +1,11 @@
 //! Paths, header words, names that sign in, and the form of what an API answers.
 
+use propusk_server::config::UserIdForm;
 use propusk_tests::http::Answer;
 use propusk_tests::operator::Operator;
 use propusk_tests::server::TestServer;
 use propusk_tests::tokens::claims_of;
-use propusk_tests::user::{PASSWORD, me, new_account, signed_in};
+use propusk_tests::user::{PASSWORD, me, new_account, signed_in, verify};
 use serde_json::{Value, json};
 
 use super::{refresh_at, serve, sign_in_at};
@@ -135,9 +136,9 @@ async fn key_of_an_api_has_the_word_and_the_field_of_its_settings() {
     let anonymous = server.client.get("/api/users/me/", None).await;
     assert_eq!(anonymous.header("WWW-Authenticate").as_deref(), Some("Key"));
     // A key belongs to its API: that of the document does not end it.
-    let at_document =
-        server.client.post_as(&format!("Token {key}"), "/auth/token/logout/", &json!({}));
-    assert_eq!(at_document.await.status, 401);
+    let document = format!("Token {key}");
+    let refused = server.client.post_as(&document, "/auth/token/logout/", &json!({})).await;
+    assert_eq!(refused.status, 401);
     let ended = server.client.post_as(&header, "/api/auth/token/logout/", &json!({})).await;
     assert_eq!(ended.status, 204);
     assert_eq!(server.client.get("/api/users/me/", Some(&header)).await.status, 401);
@@ -145,7 +146,6 @@ async fn key_of_an_api_has_the_word_and_the_field_of_its_settings() {
 
 #[tokio::test]
 async fn number_in_tokens_is_a_number_or_a_text() {
-    use propusk_server::config::UserIdForm;
     let server = TestServer::with(|config| {
         serve(config, "number", "/number", |api| api.user_id = Some(UserIdForm::Number));
         serve(config, "text", "/text", |api| api.user_id = Some(UserIdForm::Text));
@@ -157,7 +157,7 @@ async fn number_in_tokens_is_a_number_or_a_text() {
         let renewed = refresh_at(&server.client, prefix, &pair.field("refresh")).await;
         for token in [pair.field("access"), pair.field("refresh"), renewed.field("access")] {
             assert_eq!(claims_of(&token)["user_id"], id, "{prefix}");
-            assert_eq!(propusk_tests::user::verify(&server, &token).await.status, 200);
+            assert_eq!(verify(&server, &token).await.status, 200);
         }
         assert_eq!(me(&server, &pair.field("access")).await.status, 200);
     }

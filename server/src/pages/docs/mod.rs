@@ -108,12 +108,14 @@ impl<'d> Api<'d> {
         let tags: Vec<&str> = schema::items(&api["tags"]).map(schema::text).collect();
         let groups =
             document.list("/tags").filter(|tag| tags.contains(&schema::text(&tag["name"])));
+        let groups = groups.map(|tag| Group::new(tag, operations));
         Api {
             name,
             about: text::html(schema::text(&api["description"])),
             common: operation::common_responses(document, name),
             fields: operation::common_fields(document, name),
-            groups: groups.map(|tag| Group::new(tag, operations)).collect(),
+            // An API of the settings may serve none of a group.
+            groups: groups.filter(|group| !group.operations.is_empty()).collect(),
         }
     }
 }
