@@ -10,8 +10,9 @@ use propusk_tests::process::Finished;
 
 use propusk_tests::operator::*;
 
-/// Resets the settings of the harness to the defaults: an empty value means "not set".
-const AS_SHIPPED: [(&str, &str); 7] = [
+/// Resets the settings of the harness to the defaults: an empty value means "not set". The API shows
+/// which settings an API has.
+const AS_SHIPPED: [(&str, &str); 10] = [
     ("PROPUSK_LISTEN", ""),
     ("PROPUSK_DATA_DIR", ""),
     ("PROPUSK_DATABASE_URL", ""),
@@ -19,6 +20,9 @@ const AS_SHIPPED: [(&str, &str); 7] = [
     ("PROPUSK_PASSWORD__MEMORY_KIB", ""),
     ("PROPUSK_PASSWORD__TIME", ""),
     NO_SECRET,
+    ("PROPUSK_APIS__SHOP__DIALECT", "djoser_jwt"),
+    ("PROPUSK_APIS__SHOP__PREFIX", "/shop"),
+    ("PROPUSK_APIS__SHOP__PATHS__SIGN_IN", "/shop/token/"),
 ];
 
 /// Settings of a single dialect.
@@ -51,8 +55,11 @@ fn without_origin(line: &str) -> &str {
     line.rsplit_once("  # ").map_or(line, |(setting, _)| setting)
 }
 
-/// The setting as the handbook names it: a setting of all dialects, or of all providers, has one row.
+/// The setting as the handbook names it: a setting of all dialects, providers or APIs has one row.
 fn as_described(key: &str) -> String {
+    if let Some((_, setting)) = of_one("apis", key) {
+        return format!("apis.<name>.{}", setting.replace("paths.sign_in", "paths.<operation>"));
+    }
     match (of_one("dialects", key), of_one("providers", key)) {
         (Some((_, setting)), _) if !OF_ONE_API.contains(&setting) => {
             format!("dialects.<name>.{setting}")

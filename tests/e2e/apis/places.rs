@@ -1,6 +1,7 @@
 //! Paths, header words, names that sign in, and the form of what an API answers.
 
 use propusk_server::config::UserIdForm;
+use propusk_tests::handbook::block_below;
 use propusk_tests::http::Answer;
 use propusk_tests::operator::Operator;
 use propusk_tests::server::TestServer;
@@ -195,6 +196,22 @@ async fn two_apis_with_one_path_are_refused_with_both_names() {
             let said = operator.refused(&[], command).await;
             assert!(names.iter().all(|name| said.contains(name)), "{said}");
         }
+    }
+}
+
+#[tokio::test]
+async fn recipes_of_the_handbook_are_accepted() {
+    let operator = Operator::new().await;
+    for title in [
+        "djoser with JWT at `/auth/`",
+        "SimpleJWT alone at `/api/token/`",
+        "`ROTATE_REFRESH_TOKENS` without `BLACKLIST_AFTER_ROTATION`",
+        "djoser's tokens, with users and tokens under different prefixes",
+        "Two apps with different settings",
+    ] {
+        operator.write("propusk.toml", &block_below(title));
+        let checked = operator.run(&[], &["check-config"], "").await;
+        assert!(checked.status.success(), "{title}: {}", checked.stderr);
     }
 }
 
