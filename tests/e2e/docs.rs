@@ -12,7 +12,7 @@ use propusk_tests::operator::*;
 
 /// Resets the settings of the harness to the defaults: an empty value means "not set". The API shows
 /// which settings an API has.
-const AS_SHIPPED: [(&str, &str); 10] = [
+const AS_SHIPPED: [(&str, &str); 11] = [
     ("PROPUSK_LISTEN", ""),
     ("PROPUSK_DATA_DIR", ""),
     ("PROPUSK_DATABASE_URL", ""),
@@ -23,6 +23,7 @@ const AS_SHIPPED: [(&str, &str); 10] = [
     ("PROPUSK_APIS__SHOP__DIALECT", "djoser_jwt"),
     ("PROPUSK_APIS__SHOP__PREFIX", "/shop"),
     ("PROPUSK_APIS__SHOP__PATHS__SIGN_IN", "/shop/token/"),
+    ("PROPUSK_APIS__SHOP__CLAIMS__MAIL", "email"),
 ];
 
 /// Settings of a single dialect.
@@ -58,7 +59,12 @@ fn without_origin(line: &str) -> &str {
 /// The setting as the handbook names it: a setting of all dialects, providers or APIs has one row.
 fn as_described(key: &str) -> String {
     if let Some((_, setting)) = of_one("apis", key) {
-        return format!("apis.<name>.{}", setting.replace("paths.sign_in", "paths.<operation>"));
+        let setting = match setting {
+            "paths.sign_in" => "paths.<operation>",
+            "claims.mail" => "claims.<claim>",
+            setting => setting,
+        };
+        return format!("apis.<name>.{setting}");
     }
     match (of_one("dialects", key), of_one("providers", key)) {
         (Some((_, setting)), _) if !OF_ONE_API.contains(&setting) => {

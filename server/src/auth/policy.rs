@@ -48,6 +48,10 @@ pub struct Policy {
     pub form: TokenForm,
     /// Whether the account id in tokens is a string.
     pub text_id: bool,
+    /// What a sign-in writes into tokens beside the claims of their form, in this order.
+    pub claims: &'static [Claim],
+    /// Whether a refresh writes these claims anew, in place of those of its refresh token.
+    pub fresh_claims: bool,
     /// The API's own page for a new password; `None`: the server's page at [`RESET_PATH`].
     pub reset_page: Option<ResetPage>,
 }
@@ -77,6 +81,8 @@ impl Policy {
         new_network_notice: None,
         form: TokenForm::SimpleJwt,
         text_id: false,
+        claims: &[],
+        fresh_claims: false,
         reset_page: None,
     };
 
@@ -107,6 +113,25 @@ impl Policy {
             TokenForm::SimpleJwt | TokenForm::ApiToken | TokenForm::PublicKey => password,
         })
     }
+}
+
+/// A claim of the operator's choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Claim {
+    pub name: &'static str,
+    pub value: ClaimValue,
+}
+
+/// What of the account a claim says. A text that the account does not have is empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ClaimValue {
+    /// The name that answers show as `username`.
+    Username,
+    Email,
+    Phone,
+    DisplayName,
+    IsActive,
+    IsSuperuser,
 }
 
 /// An API's own page for a new password.

@@ -422,6 +422,10 @@ pub struct ApiSettings {
     pub early_refresh_seconds: Option<i64>,
     /// The form of the account's number in tokens.
     pub user_id: Option<UserIdForm>,
+    /// Further claims of its tokens, by name, each with what it says of the account.
+    pub claims: BTreeMap<String, String>,
+    /// Whether a refresh writes these claims anew.
+    pub fresh_claims: Option<bool>,
     /// Strict mode: answers hide who has an account.
     pub strict: Option<bool>,
     /// The maximum of live sessions of an account at this API.
@@ -601,6 +605,8 @@ impl Default for ApiSettings {
             blacklist_after_rotation: None,
             early_refresh_seconds: None,
             user_id: None,
+            claims: BTreeMap::new(),
+            fresh_claims: None,
             strict: None,
             max_sessions: None,
         }

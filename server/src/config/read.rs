@@ -275,12 +275,12 @@ impl Named {
         key.strip_prefix(self.section)?.strip_prefix('.')?.split_once('.')
     }
 
-    /// Whether the key is a setting of any part. The operations in `apis.<name>.paths` are checked
-    /// with the dialect.
+    /// Whether the key is a setting of any part. The names in the maps of an API are checked later.
     fn knows(&self, key: &str) -> bool {
         self.split(key).is_some_and(|(_, setting)| {
-            let is_path = setting.split_once('.').is_some_and(|(map, _)| map == "paths");
-            (self.section == "apis" && is_path) || self.keys.iter().any(|known| known == setting)
+            let map = setting.split_once('.').map(|(map, _)| map);
+            let is_of_map = self.section == "apis" && matches!(map, Some("paths" | "claims"));
+            is_of_map || self.keys.iter().any(|known| known == setting)
         })
     }
 

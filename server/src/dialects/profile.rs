@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::{ALL, Api, Dialect, Home, Views};
 use crate::api::{Operation, Place};
-use crate::auth::{Policy, ResetPage, TokenForm};
+use crate::auth::{Claim, ClaimValue, Policy, ResetPage, TokenForm};
 use crate::config::{ApiSettings, ConfigError, UserIdForm};
 use crate::identifier::Kind;
 
@@ -147,11 +147,16 @@ impl Profile<'_> {
                 Some(form) => form == UserIdForm::Text,
                 None => document.text_id,
             },
+            claims: self.claims()?,
+            fresh_claims: settings.fresh_claims.unwrap_or(document.fresh_claims),
             strict: settings.strict.unwrap_or(document.strict),
             max_sessions: settings.max_sessions.unwrap_or(document.max_sessions),
             reset_page: document.reset_page.and_then(|_| reset_page(place)),
             ..*document
         };
+        if settings.fresh_claims.is_some() && policy.claims.is_empty() {
+            return Err(self.invalid("fresh_claims", "needs claims"));
+        }
         if policy.access_seconds > policy.refresh_seconds {
             let problem = format!("must not be above refresh_seconds, {}", policy.refresh_seconds);
             return Err(self.invalid("access_seconds", problem));
@@ -162,13 +167,21 @@ impl Profile<'_> {
     /// Opaque tokens have no claims and are not rotated.
     fn refuse_settings_of_tokens(&self, document: &Policy) -> Built<()> {
         let ApiSettings {
-            rotating, blacklist_after_rotation, early_refresh_seconds, user_id, ..
+            rotating,
+            blacklist_after_rotation,
+            early_refresh_seconds,
+            user_id,
+            claims,
+            fresh_claims,
+            ..
         } = self.settings;
         let given = [
             ("rotating", rotating.is_some()),
             ("blacklist_after_rotation", blacklist_after_rotation.is_some()),
             ("early_refresh_seconds", early_refresh_seconds.is_some()),
             ("user_id", user_id.is_some()),
+            ("claims", !claims.is_empty()),
+            ("fresh_claims", fresh_claims.is_some()),
         ];
         match given.into_iter().find(|(_, is_set)| *is_set) {
             Some((setting, _)) if document.form != TokenForm::SimpleJwt => {
@@ -177,6 +190,20 @@ impl Profile<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The claims of the operator's choice, by name.
+    fn claims(&self) -> Built<&'static [Claim]> {
+        let mut claims = Vec::new();
+        for (name, said) in &self.settings.claims {
+            let Some((_, value)) = CLAIM_VALUES.iter().find(|(known, _)| known == said) else {
+                let known = CLAIM_VALUES.map(|(known, _)| known).join(", ");
+                let problem = format!("must be one of {known}");
+                return Err(self.invalid(&format!("claims.{name}"), problem));
+            };
+            claims.push(Claim { name: kept(name), value: *value });
+        }
+        Ok(kept_claims(claims))
     }
 
     /// The kinds of names that sign in.
@@ -201,6 +228,16 @@ impl Profile<'_> {
         })
     }
 }
+
+/// What a claim can say of an account, by its name in the settings.
+const CLAIM_VALUES: [(&str, ClaimValue); 6] = [
+    ("username", ClaimValue::Username),
+    ("email", ClaimValue::Email),
+    ("phone", ClaimValue::Phone),
+    ("name", ClaimValue::DisplayName),
+    ("is_active", ClaimValue::IsActive),
+    ("is_superuser", ClaimValue::IsSuperuser),
+];
 
 fn unknown_operation(name: &str, dialect: &Dialect, operations: &[Operation]) -> String {
     let known: Vec<_> = operations.iter().map(|one| one.name).collect();
@@ -230,6 +267,18 @@ fn kept(text: &str) -> &'static str {
         return known;
     }
     let new: &'static str = String::leak(text.to_owned());
+    all.insert(new);
+    new
+}
+
+/// The same for claims.
+fn kept_claims(claims: Vec<Claim>) -> &'static [Claim] {
+    static KEPT: Mutex<BTreeSet<&'static [Claim]>> = Mutex::new(BTreeSet::new());
+    let mut all = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = all.get(&*claims).copied() {
+        return known;
+    }
+    let new: &'static [Claim] = claims.leak();
     all.insert(new);
     new
 }
@@ -310,7 +359,7 @@ mod tests {
     #[test]
     fn refusal_names_the_setting() {
         type Change = fn(&mut ApiSettings);
-        let cases: [(&str, Change, &str); 13] = [
+        let cases: [(&str, Change, &str); 16] = [
             ("djoser", |_| {}, "apis.shop.dialect: must be one of djoser_token, simplejwt"),
             ("native", |_| {}, "apis.shop.dialect: must be one of"),
             (
@@ -360,6 +409,21 @@ mod tests {
                 "simplejwt",
                 |api| api.blacklist_after_rotation = Some(true),
                 "apis.shop.blacklist_after_rotation: needs rotating",
+            ),
+            (
+                "simplejwt",
+                |api| drop(api.claims.insert("role".to_owned(), "role".to_owned())),
+                "apis.shop.claims.role: must be one of username, email, phone, name, is_active,",
+            ),
+            (
+                "simplejwt",
+                |api| api.fresh_claims = Some(true),
+                "apis.shop.fresh_claims: needs claims",
+            ),
+            (
+                "djoser_token",
+                |api| drop(api.claims.insert("email".to_owned(), "email".to_owned())),
+                "apis.shop.claims: djoser_token has no such setting",
             ),
             (
                 "djoser_token",

@@ -1,5 +1,6 @@
 //! APIs of the settings: dialects at places of their own, beside the documents.
 
+mod claims;
 mod numbers;
 mod places;
 mod rotation;

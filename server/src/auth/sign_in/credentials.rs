@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use serde_json::{Map, Value};
 
 use crate::auth::domain::Auth;
-use crate::auth::policy::{Policy, TokenForm};
+use crate::auth::policy::{ClaimValue, Policy, TokenForm};
 use crate::auth::requester::SignedIn;
 use crate::auth::sessions::reused::end_reused_session;
 use crate::auth::sessions::session::{
@@ -64,19 +64,52 @@ impl Auth {
                 self.user_name_pair(policy, session, account, at).await
             }
             TokenForm::SimpleJwt | TokenForm::ApiToken | TokenForm::PublicKey => {
-                self.simple_jwt_pair(policy, session, account_id, at)
+                let first = RefreshedSession {
+                    session,
+                    account_id,
+                    generation: 0,
+                    place_known_until: None,
+                };
+                self.simple_jwt_pair(policy, &first, account, at).await
             }
         }
     }
 
-    fn simple_jwt_pair(&self, policy: &Policy, id: i64, account_id: i64, now: i64) -> Result<Pair> {
-        let claims = sign_in_claims();
-        let first =
-            RefreshedSession { session: id, account_id, generation: 0, place_known_until: None };
+    async fn simple_jwt_pair(
+        &self,
+        policy: &Policy,
+        first: &RefreshedSession,
+        account: Option<Account>,
+        now: i64,
+    ) -> Result<Pair> {
+        let mut claims = sign_in_claims();
+        self.write_claims(policy, first.account_id, account, &mut claims).await?;
         Ok(Pair {
-            refresh: self.sign(policy, TokenType::Refresh, &first, claims.clone(), now)?,
-            access: self.sign(policy, TokenType::Access, &first, claims, now)?,
+            refresh: self.sign(policy, TokenType::Refresh, first, claims.clone(), now)?,
+            access: self.sign(policy, TokenType::Access, first, claims, now)?,
         })
+    }
+
+    /// Writes the claims of the operator's choice.
+    async fn write_claims(
+        &self,
+        policy: &Policy,
+        account_id: i64,
+        account: Option<Account>,
+        claims: &mut Map<String, Value>,
+    ) -> Result<()> {
+        if policy.claims.is_empty() {
+            return Ok(());
+        }
+        let account = match account {
+            Some(account) => Some(account),
+            None => accounts::account(&mut self.store.read().await?, account_id).await?,
+        };
+        let account = account.ok_or(Error::AccountNotFound)?;
+        for claim in policy.claims {
+            claims.insert(claim.name.to_owned(), value_of(claim.value, &account));
+        }
+        Ok(())
     }
 
     /// Exchanges a refresh token for new tokens.
@@ -88,7 +121,7 @@ impl Auth {
     ) -> Result<RefreshedTokens> {
         let now = self.clock.now();
         let refresh = self.read_refresh(policy, token, now).await?;
-        let claims = refresh.claims.whole()?;
+        let mut claims = refresh.claims.whole()?;
         let network = self.places.network(from);
         let refreshed = match refresh.id {
             Some(id) => self.refresh_own(policy, id, network, now).await?,
@@ -96,6 +129,9 @@ impl Auth {
         };
         let (known, ends) = (refreshed.place_known_until, now + policy.refresh_seconds);
         self.renew_place(refreshed.account_id, known, from, ends).await;
+        if policy.fresh_claims {
+            self.write_claims(policy, refreshed.account_id, None, &mut claims).await?;
+        }
         let access_claims = derived_claims(&claims);
         let access = self.sign(policy, TokenType::Access, &refreshed, access_claims, now)?;
         let next = || self.sign(policy, TokenType::Refresh, &refreshed, claims, now);
@@ -386,6 +422,18 @@ impl Auth {
             }
         }
         Ok(account_id)
+    }
+}
+
+fn value_of(value: ClaimValue, account: &Account) -> Value {
+    let text = |text: &Option<String>| Value::String(text.clone().unwrap_or_default());
+    match value {
+        ClaimValue::Username => account.display_username().into(),
+        ClaimValue::Email => text(&account.email),
+        ClaimValue::Phone => text(&account.phone),
+        ClaimValue::DisplayName => text(&account.display_name),
+        ClaimValue::IsActive => account.is_active.into(),
+        ClaimValue::IsSuperuser => account.is_superuser.into(),
     }
 }
 

@@ -8,6 +8,10 @@ const LONGEST_NAME: usize = 32;
 const LONGEST_PATH: usize = 200;
 const LONGEST_WORD: usize = 32;
 const LONGEST_FIELD: usize = 64;
+const LONGEST_CLAIM: usize = 64;
+/// Those of RFC 7519 section 4.1, of SimpleJWT, and one that tells another form of our tokens.
+const RESERVED_CLAIMS: [&str; 10] =
+    ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "token_type", "user_id", "mode"];
 
 impl ApiSettings {
     pub(super) fn check(&self, name: &str) -> Checked {
@@ -36,6 +40,12 @@ impl ApiSettings {
         let problem = "must be a name of letters, digits and underscores, other than password";
         let is_sound = self.sign_in_field.as_ref().is_none_or(|field| is_field(field));
         require(is_sound, key("sign_in_field"), problem)?;
+        for claim in self.claims.keys() {
+            let key = key(&format!("claims.{claim}"));
+            require(is_claim(claim), key.clone(), "must have 1 to 64 letters, digits, - and _")?;
+            let problem = "is a claim that the token has already, or a registered one (RFC 7519)";
+            require(!RESERVED_CLAIMS.contains(&claim.as_str()), key, problem)?;
+        }
         let ranges = [
             (self.access_seconds, LIFETIMES, "access_seconds"),
             (self.refresh_seconds, LIFETIMES, "refresh_seconds"),
@@ -80,6 +90,11 @@ fn is_field(field: &str) -> bool {
     (1..=LONGEST_FIELD).contains(&field.len())
         && field.bytes().all(is_allowed)
         && field != "password"
+}
+
+fn is_claim(name: &str) -> bool {
+    let is_allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+    (1..=LONGEST_CLAIM).contains(&name.len()) && name.bytes().all(is_allowed)
 }
 
 #[cfg(test)]
@@ -136,6 +151,20 @@ mod tests {
             "/*",
         ] {
             assert!(!is_path(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn claim_of_the_form_or_a_registered_one_is_refused() {
+        let claim = |name: &str| {
+            problem("shop", |api| drop(api.claims.insert(name.to_owned(), "email".to_owned())))
+        };
+        for name in ["email", "is_superuser", "X-Role"] {
+            assert_eq!(claim(name), None, "{name}");
+        }
+        for name in RESERVED_CLAIMS.into_iter().chain(["", "a b", "роль"]) {
+            let said = claim(name).unwrap_or_default();
+            assert!(said.starts_with(&format!("apis.shop.claims.{name}: ")), "{said}");
         }
     }
 

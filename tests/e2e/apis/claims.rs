@@ -1,0 +1,86 @@
+//! Claims of the operator's choice in the tokens of an API.
+
+use propusk_server::config::ApiSettings;
+use propusk_tests::server::TestServer;
+use propusk_tests::tokens::claims_of;
+use propusk_tests::user::{PASSWORD, new_account, signed_in};
+use serde_json::{Value, json};
+
+use super::{refresh_at, serve, sign_in_at};
+
+const ANNA: &str = "anna@example.com";
+const OTHER: &str = "anna@example.org";
+
+fn set_claims(api: &mut ApiSettings) {
+    for (claim, value) in [
+        ("username", "username"),
+        ("mail", "email"),
+        ("phone", "phone"),
+        ("is_superuser", "is_superuser"),
+    ] {
+        api.claims.insert(claim.to_owned(), value.to_owned());
+    }
+}
+
+fn names(claims: &Value) -> Vec<&str> {
+    claims.as_object().expect("an object").keys().map(String::as_str).collect()
+}
+
+#[tokio::test]
+async fn claims_follow_those_of_the_form_in_both_tokens() {
+    let server = TestServer::with(|config| serve(config, "shop", "/shop", set_claims)).await;
+    new_account(&server, ANNA).await;
+    let pair = sign_in_at(&server.client, "/shop", ANNA).await;
+    let refreshed = refresh_at(&server.client, "/shop", &pair.field("refresh")).await;
+    for token in [pair.field("access"), pair.field("refresh"), refreshed.field("access")] {
+        let claims = claims_of(&token);
+        let expected = [
+            "token_type",
+            "exp",
+            "iat",
+            "jti",
+            "user_id",
+            "is_superuser",
+            "mail",
+            "phone",
+            "username",
+        ];
+        assert_eq!(names(&claims), expected);
+        assert_eq!(claims["mail"], ANNA);
+        assert_eq!(claims["username"], ANNA);
+        assert_eq!(claims["phone"], "");
+        assert_eq!(claims["is_superuser"], false);
+    }
+    // The tokens of a document have none of them.
+    let (access, _) = signed_in(&server, ANNA).await;
+    assert_eq!(names(&claims_of(&access)), ["token_type", "exp", "iat", "jti", "user_id"]);
+}
+
+#[tokio::test]
+async fn refresh_copies_claims_unless_they_are_to_be_fresh() {
+    let server = TestServer::with(|config| {
+        serve(config, "copies", "/copies", set_claims);
+        serve(config, "fresh", "/fresh", |api| {
+            set_claims(api);
+            api.fresh_claims = Some(true);
+            api.rotating = Some(true);
+        });
+    })
+    .await;
+    new_account(&server, ANNA).await;
+    let client = &server.client;
+    let copied = sign_in_at(client, "/copies", ANNA).await.field("refresh");
+    let pair = sign_in_at(client, "/fresh", ANNA).await;
+    let header = format!("Bearer {}", pair.field("access"));
+    let body = json!({"email": OTHER});
+    assert_eq!(client.call("PATCH", "/fresh/users/me/", Some(&header), &body).await.status, 200);
+
+    let renewed = refresh_at(client, "/copies", &copied).await;
+    assert_eq!(claims_of(&renewed.field("access"))["mail"], ANNA);
+    let renewed = refresh_at(client, "/fresh", &pair.field("refresh")).await;
+    for token in [renewed.field("access"), renewed.field("refresh")] {
+        assert_eq!(claims_of(&token)["mail"], OTHER);
+    }
+    let body = json!({"username": OTHER, "password": PASSWORD});
+    assert_eq!(client.post("/fresh/jwt/create/", &body).await.status, 200);
+}
