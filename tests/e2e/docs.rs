@@ -12,7 +12,7 @@ use propusk_tests::operator::*;
 
 /// Resets the settings of the harness to the defaults: an empty value means "not set". The API shows
 /// which settings an API has.
-const AS_SHIPPED: [(&str, &str); 11] = [
+const AS_SHIPPED: [(&str, &str); 12] = [
     ("PROPUSK_LISTEN", ""),
     ("PROPUSK_DATA_DIR", ""),
     ("PROPUSK_DATABASE_URL", ""),
@@ -24,6 +24,7 @@ const AS_SHIPPED: [(&str, &str); 11] = [
     ("PROPUSK_APIS__SHOP__PREFIX", "/shop"),
     ("PROPUSK_APIS__SHOP__PATHS__SIGN_IN", "/shop/token/"),
     ("PROPUSK_APIS__SHOP__CLAIMS__MAIL", "email"),
+    ("PROPUSK_APIS__SHOP__ANSWER__EMAIL", "email"),
 ];
 
 /// Settings of a single dialect.
@@ -62,6 +63,7 @@ fn as_described(key: &str) -> String {
         let setting = match setting {
             "paths.sign_in" => "paths.<operation>",
             "claims.mail" => "claims.<claim>",
+            "answer.email" => "answer.<member>",
             setting => setting,
         };
         return format!("apis.<name>.{setting}");

@@ -8,7 +8,7 @@ mod route;
 
 pub use self::context::Context;
 pub use self::not_found::{SECURITY_HEADERS, unknown_path};
-pub use self::place::{Operation, Place};
+pub use self::place::{Member, Operation, Place};
 pub use self::route::{
     HEAD_LAST, HEAD_SECOND, Route, Shared, allow, mount, not_found_below, slash_forms,
 };

@@ -2,6 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Map, Value};
+
+use crate::auth::{Account, AccountValue};
+
 /// What an API does at one path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Operation {
@@ -21,11 +25,32 @@ pub struct Place {
     pub header_words: Vec<String>,
     /// The field of the name in a sign-in.
     pub sign_in_field: &'static str,
+    /// What the answer to a sign-in has beside the tokens, in this order.
+    pub members: Vec<(String, Member)>,
+}
+
+/// A member of an answer.
+#[derive(Clone, Debug)]
+pub enum Member {
+    Value(AccountValue),
+    Object(Vec<(String, AccountValue)>),
 }
 
 impl Place {
     /// The path of an operation, if it is served.
     pub fn path(&self, operation: &str) -> Option<&str> {
         self.paths.get(operation).map(String::as_str)
+    }
+
+    /// The further members of the answer to a sign-in by this account.
+    pub fn members_of(&self, account: &Account) -> Map<String, Value> {
+        let content = |member: &Member| match member {
+            Member::Value(value) => value.of(account),
+            Member::Object(values) => {
+                let values = values.iter().map(|(name, value)| (name.clone(), value.of(account)));
+                Value::Object(values.collect())
+            }
+        };
+        self.members.iter().map(|(name, member)| (name.clone(), content(member))).collect()
     }
 }

@@ -1,9 +1,12 @@
 //! What differs between the APIs that sign in: each describes itself in one [`Policy`].
 
+use serde_json::Value;
+
 use crate::auth::password::{Password, TooLong};
 use crate::config::MAX_SESSIONS;
 use crate::error::{Result, TokenFault};
 use crate::identifier::Kind;
+use crate::store::accounts::Account;
 
 /// The path of a link that resets a password, unless the API has its own.
 pub const RESET_PATH: &str = "/auth/reset/{uid}/{token}";
@@ -119,12 +122,13 @@ impl Policy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Claim {
     pub name: &'static str,
-    pub value: ClaimValue,
+    pub value: AccountValue,
 }
 
-/// What of the account a claim says. A text that the account does not have is empty.
+/// What a claim, or a member of an answer, says of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ClaimValue {
+pub enum AccountValue {
+    Id,
     /// The name that answers show as `username`.
     Username,
     Email,
@@ -132,6 +136,22 @@ pub enum ClaimValue {
     DisplayName,
     IsActive,
     IsSuperuser,
+}
+
+impl AccountValue {
+    /// A text that the account does not have is empty.
+    pub fn of(self, account: &Account) -> Value {
+        let text = |text: &Option<String>| Value::String(text.clone().unwrap_or_default());
+        match self {
+            AccountValue::Id => account.id.into(),
+            AccountValue::Username => account.display_username().into(),
+            AccountValue::Email => text(&account.email),
+            AccountValue::Phone => text(&account.phone),
+            AccountValue::DisplayName => text(&account.display_name),
+            AccountValue::IsActive => account.is_active.into(),
+            AccountValue::IsSuperuser => account.is_superuser.into(),
+        }
+    }
 }
 
 /// An API's own page for a new password.

@@ -420,6 +420,8 @@ pub struct ApiSettings {
     pub blacklist_after_rotation: Option<bool>,
     /// How long before the access token expires a refresh is allowed.
     pub early_refresh_seconds: Option<i64>,
+    /// What the answer to a sign-in has beside the tokens, each with what it says of the account.
+    pub answer: BTreeMap<String, AnswerMember>,
     /// The form of the account's number in tokens.
     pub user_id: Option<UserIdForm>,
     /// Further claims of its tokens, by name, each with what it says of the account.
@@ -430,6 +432,14 @@ pub struct ApiSettings {
     pub strict: Option<bool>,
     /// The maximum of live sessions of an account at this API.
     pub max_sessions: Option<i64>,
+}
+
+/// A member of an answer: what it says of an account, or an object of such members.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(untagged, expecting = "expected a text, or a table of texts")]
+pub enum AnswerMember {
+    Value(String),
+    Object(BTreeMap<String, String>),
 }
 
 /// The form of the claim `user_id`.
@@ -604,6 +614,7 @@ impl Default for ApiSettings {
             rotating: None,
             blacklist_after_rotation: None,
             early_refresh_seconds: None,
+            answer: BTreeMap::new(),
             user_id: None,
             claims: BTreeMap::new(),
             fresh_claims: None,

@@ -78,6 +78,7 @@ impl Views {
             paths: documented.map(|one| (one.name, one.path.to_owned())).collect(),
             header_words: vec![self.header_word.to_owned()],
             sign_in_field: self.sign_in_field,
+            members: Vec::new(),
         }
     }
 }

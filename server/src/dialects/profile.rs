@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use super::{ALL, Api, Dialect, Home, Views};
-use crate::api::{Operation, Place};
-use crate::auth::{Claim, ClaimValue, Policy, ResetPage, TokenForm};
-use crate::config::{ApiSettings, ConfigError, UserIdForm};
+use crate::api::{Member, Operation, Place};
+use crate::auth::{AccountValue, Claim, Policy, ResetPage, TokenForm};
+use crate::config::{AnswerMember, ApiSettings, ConfigError, UserIdForm};
 use crate::identifier::Kind;
 
 type Built<T> = Result<T, ConfigError>;
@@ -65,6 +65,7 @@ impl Profile<'_> {
                 false => header_words.clone(),
             },
             sign_in_field: sign_in_field.as_deref().map_or(document.sign_in_field, kept),
+            members: self.members()?,
         })
     }
 
@@ -171,6 +172,7 @@ impl Profile<'_> {
             blacklist_after_rotation,
             early_refresh_seconds,
             user_id,
+            answer,
             claims,
             fresh_claims,
             ..
@@ -180,6 +182,7 @@ impl Profile<'_> {
             ("blacklist_after_rotation", blacklist_after_rotation.is_some()),
             ("early_refresh_seconds", early_refresh_seconds.is_some()),
             ("user_id", user_id.is_some()),
+            ("answer", !answer.is_empty()),
             ("claims", !claims.is_empty()),
             ("fresh_claims", fresh_claims.is_some()),
         ];
@@ -196,14 +199,39 @@ impl Profile<'_> {
     fn claims(&self) -> Built<&'static [Claim]> {
         let mut claims = Vec::new();
         for (name, said) in &self.settings.claims {
-            let Some((_, value)) = CLAIM_VALUES.iter().find(|(known, _)| known == said) else {
-                let known = CLAIM_VALUES.map(|(known, _)| known).join(", ");
-                let problem = format!("must be one of {known}");
-                return Err(self.invalid(&format!("claims.{name}"), problem));
-            };
-            claims.push(Claim { name: kept(name), value: *value });
+            let value = self.account_value(&format!("claims.{name}"), said)?;
+            claims.push(Claim { name: kept(name), value });
         }
         Ok(kept_claims(claims))
+    }
+
+    /// The members of the answer to a sign-in, by name.
+    fn members(&self) -> Built<Vec<(String, Member)>> {
+        let mut members = Vec::new();
+        for (name, content) in &self.settings.answer {
+            let setting = format!("answer.{name}");
+            let member = match content {
+                AnswerMember::Value(said) => Member::Value(self.account_value(&setting, said)?),
+                AnswerMember::Object(inner) => {
+                    let mut values = Vec::new();
+                    for (name, said) in inner {
+                        let value = self.account_value(&format!("{setting}.{name}"), said)?;
+                        values.push((name.clone(), value));
+                    }
+                    Member::Object(values)
+                }
+            };
+            members.push((name.clone(), member));
+        }
+        Ok(members)
+    }
+
+    fn account_value(&self, setting: &str, said: &str) -> Built<AccountValue> {
+        let known = ACCOUNT_VALUES.into_iter().find(|(known, _)| *known == said);
+        known.map(|(_, value)| value).ok_or_else(|| {
+            let known = ACCOUNT_VALUES.map(|(known, _)| known).join(", ");
+            self.invalid(setting, format!("must be one of {known}"))
+        })
     }
 
     /// The kinds of names that sign in.
@@ -229,14 +257,15 @@ impl Profile<'_> {
     }
 }
 
-/// What a claim can say of an account, by its name in the settings.
-const CLAIM_VALUES: [(&str, ClaimValue); 6] = [
-    ("username", ClaimValue::Username),
-    ("email", ClaimValue::Email),
-    ("phone", ClaimValue::Phone),
-    ("name", ClaimValue::DisplayName),
-    ("is_active", ClaimValue::IsActive),
-    ("is_superuser", ClaimValue::IsSuperuser),
+/// What a claim or a member can say of an account, by its name in the settings.
+const ACCOUNT_VALUES: [(&str, AccountValue); 7] = [
+    ("id", AccountValue::Id),
+    ("username", AccountValue::Username),
+    ("email", AccountValue::Email),
+    ("phone", AccountValue::Phone),
+    ("name", AccountValue::DisplayName),
+    ("is_active", AccountValue::IsActive),
+    ("is_superuser", AccountValue::IsSuperuser),
 ];
 
 fn unknown_operation(name: &str, dialect: &Dialect, operations: &[Operation]) -> String {
@@ -413,7 +442,7 @@ mod tests {
             (
                 "simplejwt",
                 |api| drop(api.claims.insert("role".to_owned(), "role".to_owned())),
-                "apis.shop.claims.role: must be one of username, email, phone, name, is_active,",
+                "apis.shop.claims.role: must be one of id, username, email, phone, name, is_active,",
             ),
             (
                 "simplejwt",

@@ -3,7 +3,7 @@
 
 use axum::http::StatusCode;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::fields::{Form, Text};
 use super::reply::{Answer, Reply, common_failure};
@@ -25,9 +25,12 @@ type Failure = fn(Error) -> Reply;
 pub async fn obtain_pair(mut call: Call, failure: Failure) -> Answer {
     let name = call.context.place.sign_in_field;
     let request = CredentialsRequest::read(call.form().await?, name)?;
-    let Context { auth, policy, .. } = &*call.context;
-    let pair = auth.sign_in_jwt(policy, &request.name, &request.password, call.client()).await;
-    Ok(Reply::ok(&PairResponse::from(pair.map_err(failure)?)).private())
+    let (Context { auth, policy, place, .. }, from) = (&*call.context, call.client());
+    let CredentialsRequest { name, password } = &request;
+    let signed_in = auth.sign_in_jwt_and_account(policy, name, password, from).await;
+    let (Pair { access, refresh }, account) = signed_in.map_err(failure)?;
+    let members = place.members_of(&account);
+    Ok(Reply::ok(&PairResponse { refresh, access, members }).private())
 }
 
 /// The library's view that refreshes.
@@ -83,12 +86,8 @@ impl TokenRequest {
 struct PairResponse {
     refresh: String,
     access: String,
-}
-
-impl From<Pair> for PairResponse {
-    fn from(pair: Pair) -> Self {
-        PairResponse { refresh: pair.refresh, access: pair.access }
-    }
+    #[serde(flatten)]
+    members: Map<String, Value>,
 }
 
 /// The refresh token is present if the API rotates it. The order of the fields is the library's and

@@ -1,6 +1,8 @@
-//! Claims of the operator's choice in the tokens of an API.
+//! Claims of the operator's choice in the tokens of an API, and members in its answers.
 
-use propusk_server::config::ApiSettings;
+use std::collections::BTreeMap;
+
+use propusk_server::config::{AnswerMember, ApiSettings};
 use propusk_tests::server::TestServer;
 use propusk_tests::tokens::claims_of;
 use propusk_tests::user::{PASSWORD, new_account, signed_in};
@@ -83,4 +85,28 @@ async fn refresh_copies_claims_unless_they_are_to_be_fresh() {
     }
     let body = json!({"username": OTHER, "password": PASSWORD});
     assert_eq!(client.post("/fresh/jwt/create/", &body).await.status, 200);
+}
+
+#[tokio::test]
+async fn answer_to_a_sign_in_has_the_members_of_the_settings() {
+    let server = TestServer::with(|config| {
+        serve(config, "shop", "/shop", |api| {
+            let user = [("id", "id"), ("email", "email")];
+            let user = user.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            let user = AnswerMember::Object(BTreeMap::from(user));
+            let is_superuser = AnswerMember::Value("is_superuser".to_owned());
+            api.answer.insert("user".to_owned(), user);
+            api.answer.insert("is_superuser".to_owned(), is_superuser);
+        });
+    })
+    .await;
+    new_account(&server, ANNA).await;
+    let answer = sign_in_at(&server.client, "/shop", ANNA).await;
+    let (refresh, access) = (answer.field("refresh"), answer.field("access"));
+    let user = json!({"email": ANNA, "id": 1});
+    let whole = json!({"refresh": refresh, "access": access, "is_superuser": false, "user": user});
+    assert_eq!((answer.status.as_u16(), answer.text()), (200, whole.to_string()));
+    let refreshed = refresh_at(&server.client, "/shop", &refresh).await;
+    let access = refreshed.field("access");
+    assert_eq!(refreshed.text(), json!({"access": access}).to_string());
 }

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use serde_json::{Map, Value};
 
 use crate::auth::domain::Auth;
-use crate::auth::policy::{ClaimValue, Policy, TokenForm};
+use crate::auth::policy::{Policy, TokenForm};
 use crate::auth::requester::SignedIn;
 use crate::auth::sessions::reused::end_reused_session;
 use crate::auth::sessions::session::{
@@ -107,7 +107,7 @@ impl Auth {
         };
         let account = account.ok_or(Error::AccountNotFound)?;
         for claim in policy.claims {
-            claims.insert(claim.name.to_owned(), value_of(claim.value, &account));
+            claims.insert(claim.name.to_owned(), claim.value.of(&account));
         }
         Ok(())
     }
@@ -422,18 +422,6 @@ impl Auth {
             }
         }
         Ok(account_id)
-    }
-}
-
-fn value_of(value: ClaimValue, account: &Account) -> Value {
-    let text = |text: &Option<String>| Value::String(text.clone().unwrap_or_default());
-    match value {
-        ClaimValue::Username => account.display_username().into(),
-        ClaimValue::Email => text(&account.email),
-        ClaimValue::Phone => text(&account.phone),
-        ClaimValue::DisplayName => text(&account.display_name),
-        ClaimValue::IsActive => account.is_active.into(),
-        ClaimValue::IsSuperuser => account.is_superuser.into(),
     }
 }
 

@@ -66,9 +66,22 @@ impl Auth {
         password: &str,
         from: IpAddr,
     ) -> Result<Pair> {
+        let signed_in = self.sign_in_jwt_and_account(policy, who, password, from).await;
+        signed_in.map(|(pair, _)| pair)
+    }
+
+    /// The same, with the account that has signed in.
+    pub async fn sign_in_jwt_and_account(
+        &self,
+        policy: &Policy,
+        who: &str,
+        password: &str,
+        from: IpAddr,
+    ) -> Result<(Pair, Account)> {
         let SignedInAccount { opened, account } =
             self.open_by_password(policy, who, password, from, SessionExtras::default()).await?;
-        self.pair(policy, opened, Some(account)).await
+        let pair = self.pair(policy, opened, Some(account.clone())).await?;
+        Ok((pair, account))
     }
 
     /// Opens a session by a password and returns its API token.

@@ -2,13 +2,13 @@
 //! dialect.
 
 use super::{Checked, LIFETIMES, SESSIONS, TEN_YEARS, require, require_range};
-use crate::config::ApiSettings;
+use crate::config::{AnswerMember, ApiSettings};
 
 const LONGEST_NAME: usize = 32;
 const LONGEST_PATH: usize = 200;
 const LONGEST_WORD: usize = 32;
 const LONGEST_FIELD: usize = 64;
-const LONGEST_CLAIM: usize = 64;
+const LONGEST_NAME_IN_JSON: usize = 64;
 /// Those of RFC 7519 section 4.1, of SimpleJWT, and one that tells another form of our tokens.
 const RESERVED_CLAIMS: [&str; 10] =
     ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "token_type", "user_id", "mode"];
@@ -42,9 +42,25 @@ impl ApiSettings {
         require(is_sound, key("sign_in_field"), problem)?;
         for claim in self.claims.keys() {
             let key = key(&format!("claims.{claim}"));
-            require(is_claim(claim), key.clone(), "must have 1 to 64 letters, digits, - and _")?;
+            require(
+                is_name_in_json(claim),
+                key.clone(),
+                "must have 1 to 64 letters, digits, - and _",
+            )?;
             let problem = "is a claim that the token has already, or a registered one (RFC 7519)";
             require(!RESERVED_CLAIMS.contains(&claim.as_str()), key, problem)?;
+        }
+        for (member, content) in &self.answer {
+            let key = key(&format!("answer.{member}"));
+            let inner = match content {
+                AnswerMember::Value(_) => None,
+                AnswerMember::Object(members) => Some(members.keys()),
+            };
+            let are_names = is_name_in_json(member)
+                && inner.into_iter().flatten().all(|one| is_name_in_json(one));
+            require(are_names, key.clone(), "must have 1 to 64 letters, digits, - and _")?;
+            let is_free = !matches!(member.as_str(), "access" | "refresh");
+            require(is_free, key, "is the member of a token")?;
         }
         let ranges = [
             (self.access_seconds, LIFETIMES, "access_seconds"),
@@ -92,9 +108,9 @@ fn is_field(field: &str) -> bool {
         && field != "password"
 }
 
-fn is_claim(name: &str) -> bool {
+fn is_name_in_json(name: &str) -> bool {
     let is_allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
-    (1..=LONGEST_CLAIM).contains(&name.len()) && name.bytes().all(is_allowed)
+    (1..=LONGEST_NAME_IN_JSON).contains(&name.len()) && name.bytes().all(is_allowed)
 }
 
 #[cfg(test)]
