@@ -55,6 +55,9 @@ pub struct Policy {
     pub claims: &'static [Claim],
     /// Whether a refresh writes these claims anew, in place of those of its refresh token.
     pub fresh_claims: bool,
+    /// What tokens say of their audience and issuer.
+    pub audience: Option<&'static str>,
+    pub issuer: Option<&'static str>,
     /// The API's own page for a new password; `None`: the server's page at [`RESET_PATH`].
     pub reset_page: Option<ResetPage>,
 }
@@ -86,6 +89,8 @@ impl Policy {
         text_id: false,
         claims: &[],
         fresh_claims: false,
+        audience: None,
+        issuer: None,
         reset_page: None,
     };
 

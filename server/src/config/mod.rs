@@ -428,6 +428,9 @@ pub struct ApiSettings {
     pub claims: BTreeMap<String, String>,
     /// Whether a refresh writes these claims anew.
     pub fresh_claims: Option<bool>,
+    /// The claims `aud` and `iss` of its tokens.
+    pub audience: Option<String>,
+    pub issuer: Option<String>,
     /// Strict mode: answers hide who has an account.
     pub strict: Option<bool>,
     /// The maximum of live sessions of an account at this API.
@@ -618,6 +621,8 @@ impl Default for ApiSettings {
             user_id: None,
             claims: BTreeMap::new(),
             fresh_claims: None,
+            audience: None,
+            issuer: None,
             strict: None,
             max_sessions: None,
         }

@@ -150,6 +150,8 @@ impl Profile<'_> {
             },
             claims: self.claims()?,
             fresh_claims: settings.fresh_claims.unwrap_or(document.fresh_claims),
+            audience: settings.audience.as_deref().map(kept),
+            issuer: settings.issuer.as_deref().map(kept),
             strict: settings.strict.unwrap_or(document.strict),
             max_sessions: settings.max_sessions.unwrap_or(document.max_sessions),
             reset_page: document.reset_page.and_then(|_| reset_page(place)),
@@ -175,6 +177,8 @@ impl Profile<'_> {
             answer,
             claims,
             fresh_claims,
+            audience,
+            issuer,
             ..
         } = self.settings;
         let given = [
@@ -185,6 +189,8 @@ impl Profile<'_> {
             ("answer", !answer.is_empty()),
             ("claims", !claims.is_empty()),
             ("fresh_claims", fresh_claims.is_some()),
+            ("audience", audience.is_some()),
+            ("issuer", issuer.is_some()),
         ];
         match given.into_iter().find(|(_, is_set)| *is_set) {
             Some((setting, _)) if document.form != TokenForm::SimpleJwt => {

@@ -110,3 +110,30 @@ async fn answer_to_a_sign_in_has_the_members_of_the_settings() {
     let access = refreshed.field("access");
     assert_eq!(refreshed.text(), json!({"access": access}).to_string());
 }
+
+#[tokio::test]
+async fn audience_and_issuer_are_the_last_claims_of_all_tokens() {
+    let server = TestServer::with(|config| {
+        serve(config, "shop", "/shop", |api| {
+            api.claims.insert("mail".to_owned(), "email".to_owned());
+            api.audience = Some("the shop".to_owned());
+            api.issuer = Some("https://auth.example.com".to_owned());
+            api.rotating = Some(true);
+        });
+    })
+    .await;
+    new_account(&server, ANNA).await;
+    let pair = sign_in_at(&server.client, "/shop", ANNA).await;
+    let renewed = refresh_at(&server.client, "/shop", &pair.field("refresh")).await;
+    for answer in [&pair, &renewed] {
+        for token in [answer.field("access"), answer.field("refresh")] {
+            let claims = claims_of(&token);
+            let expected = ["token_type", "exp", "iat", "jti", "user_id", "mail", "aud", "iss"];
+            assert_eq!(names(&claims), expected);
+            assert_eq!(claims["aud"], "the shop");
+            assert_eq!(claims["iss"], "https://auth.example.com");
+        }
+    }
+    let header = format!("Bearer {}", renewed.field("access"));
+    assert_eq!(server.client.get("/shop/users/me/", Some(&header)).await.status, 200);
+}

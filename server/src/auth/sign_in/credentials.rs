@@ -279,13 +279,19 @@ impl Auth {
         policy: &Policy,
         kind: TokenType,
         of: &RefreshedSession,
-        claims: Map<String, Value>,
+        mut claims: Map<String, Value>,
         now: i64,
     ) -> Result<String> {
         let (generation, seconds) = match kind {
             TokenType::Access => (0, policy.access_seconds),
             TokenType::Refresh => (generation_in_id(of.generation), policy.refresh_seconds),
         };
+        // In the library's order.
+        for (name, value) in [("aud", policy.audience), ("iss", policy.issuer)] {
+            if let Some(value) = value {
+                claims.insert(name.to_owned(), value.into());
+            }
+        }
         let grant = NewToken {
             kind,
             id: TokenId { session: of.session, policy: policy.code, generation },

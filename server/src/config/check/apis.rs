@@ -62,6 +62,10 @@ impl ApiSettings {
             let is_free = !matches!(member.as_str(), "access" | "refresh");
             require(is_free, key, "is the member of a token")?;
         }
+        for (text, setting) in [(&self.audience, "audience"), (&self.issuer, "issuer")] {
+            let is_blank = text.as_ref().is_some_and(|text| text.trim().is_empty());
+            require(!is_blank, key(setting), "must not be blank")?;
+        }
         let ranges = [
             (self.access_seconds, LIFETIMES, "access_seconds"),
             (self.refresh_seconds, LIFETIMES, "refresh_seconds"),
