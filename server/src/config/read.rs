@@ -287,9 +287,13 @@ impl Named {
 
     /// All settings of the part that the key belongs to.
     fn keys_beside(&self, key: &str) -> Vec<String> {
-        let part = self.split(key).filter(|(_, setting)| !setting.contains('.'));
-        let of = |name| self.keys.iter().map(move |key| format!("{}.{name}.{key}", self.section));
-        part.map(|(name, _)| of(name).collect()).unwrap_or_default()
+        match self.split(key) {
+            Some((name, setting)) if !setting.contains('.') => {
+                let keys = self.keys.iter();
+                keys.map(|key| format!("{}.{name}.{key}", self.section)).collect()
+            }
+            _ => Vec::new(),
+        }
     }
 }
 

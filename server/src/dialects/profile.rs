@@ -100,9 +100,10 @@ impl Profile<'_> {
                 }
                 (None, path) => self.prefixed(path, views),
             };
-            if path.contains("{id}") != one.path.contains("{id}") {
+            let ids = |path: &str| path.matches("{id}").count();
+            if ids(&path) != ids(one.path) {
                 let problem = match one.path.contains("{id}") {
-                    true => "must have {id} in it, the number of the account",
+                    true => "must have one {id} in it, the number of the account",
                     false => "must not have {id} in it",
                 };
                 return Err(self.invalid(&setting, problem));
@@ -423,7 +424,7 @@ mod tests {
             (
                 "djoser_jwt",
                 |api| set_path(api, "user", "/user/"),
-                "apis.shop.paths.user: must have {id} in it",
+                "apis.shop.paths.user: must have one {id} in it",
             ),
             (
                 "djoser_jwt",
