@@ -11,7 +11,7 @@ use std::time::Instant;
 use alloc_tracker::{Allocator, Session};
 use criterion::Criterion;
 use propusk_argon2_kernel::{Kernel, Memory, Params};
-use propusk_server::auth::Hs256;
+use propusk_server::auth::{Hs256, Policy};
 use propusk_server::config::Hashing;
 use propusk_server::identifier::{Email, Identifier, Kind, Phone, Username};
 use propusk_tests::native;
@@ -85,7 +85,7 @@ fn checked_tokens(benches: &mut Benches, runtime: &Runtime, server: &TestServer)
     for (name, token) in
         [("verify/djoser_jwt", access.as_str()), ("verify/native", opened.access_token.expose())]
     {
-        let verify = || runtime.block_on(server.auth.verify(black_box(token)));
+        let verify = || runtime.block_on(server.auth.verify(&Policy::BASE, black_box(token)));
         assert!(verify().is_ok(), "{name}");
         benches.add(name, verify);
     }

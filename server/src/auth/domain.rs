@@ -1,5 +1,6 @@
 //! [`Auth`], the entry point of the domain: its parts, its start, and the limits on attempts.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -45,6 +46,8 @@ pub struct Parts {
     pub hasher: Hasher,
     /// Signs tokens that contain the account's number.
     pub signing_secret: Hs256,
+    /// Sign the tokens of the APIs with keys of their own, by the names of their policies.
+    pub own_keys: BTreeMap<String, Hs256>,
     /// Makes token ids (`jti`).
     pub token_ids: TokenIdKey,
     /// Signs tokens that contain the user's name.
@@ -81,6 +84,8 @@ pub struct Auth {
     pub(in crate::auth) clock: Clock,
     pub(in crate::auth) hasher: Hasher,
     pub(in crate::auth) tokens: Tokens,
+    /// Those of APIs with keys of their own.
+    pub(in crate::auth) own_tokens: BTreeMap<String, Tokens>,
     pub(in crate::auth) token_ids: TokenIdKey,
     pub(in crate::auth) user_names: Hs256,
     pub(in crate::auth) shares_user_names: bool,
@@ -124,11 +129,13 @@ impl Auth {
         let counts = Counts::starting_with(parts.policies.iter().map(|policy| policy.name));
         let effects = after_commit(&revoked, &mail_queued, &webhook_queued, &numbers, &counts);
         let store = EffectfulStore::new(parts.store, effects, parts.has_receiver);
+        let tokens = |key| Tokens::new(key, token_ids.clone());
         let auth = Auth {
             store,
             clock: parts.clock,
             hasher: parts.hasher,
-            tokens: Tokens::new(parts.signing_secret, token_ids.clone()),
+            tokens: tokens(parts.signing_secret),
+            own_tokens: parts.own_keys.into_iter().map(|(name, key)| (name, tokens(key))).collect(),
             token_ids,
             user_names: parts.user_names,
             shares_user_names: parts.shares_user_names,

@@ -105,6 +105,7 @@ impl Auth {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::net::{IpAddr, Ipv4Addr};
 
     use tempfile::TempDir;
@@ -197,6 +198,7 @@ mod tests {
             store: store.clone(),
             clock: clock.clone(),
             hasher: Hasher::start(hashing).expect("threads"),
+            own_keys: BTreeMap::new(),
             signing_secret: Hs256::new(&[1; 32]),
             token_ids: TokenIdKey::new(&[2; 32]),
             user_names: Hs256::new(&[8; 32]),

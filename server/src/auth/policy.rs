@@ -58,6 +58,8 @@ pub struct Policy {
     /// What tokens say of their audience and issuer.
     pub audience: Option<&'static str>,
     pub issuer: Option<&'static str>,
+    /// Whether a key of its own signs its tokens; what that key signs is good at this API alone.
+    pub own_key: bool,
     /// The API's own page for a new password; `None`: the server's page at [`RESET_PATH`].
     pub reset_page: Option<ResetPage>,
 }
@@ -91,12 +93,19 @@ impl Policy {
         fresh_claims: false,
         audience: None,
         issuer: None,
+        own_key: false,
         reset_page: None,
     };
 
     /// Whether a refresh spends the refresh token.
     pub(in crate::auth) fn spends(&self) -> bool {
         self.rotating && !self.reusable
+    }
+
+    /// What a token of a replaced server is known by: its `jti`, which says nothing about a token
+    /// that was signed with another key.
+    pub(in crate::auth) fn foreign_id(&self, jti: &str) -> String {
+        if self.own_key { format!("{} {jti}", self.name) } else { jti.to_owned() }
     }
 
     /// Refuses a refresh that comes earlier than `early_refresh_seconds` before

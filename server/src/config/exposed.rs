@@ -49,12 +49,15 @@ impl Config {
         let of_providers = self.providers.iter().map(|(name, provider)| {
             (format!("providers.{name}.client_secret_file"), provider.client_secret_file.clone())
         });
+        let of_apis = self.apis.iter().map(|(name, api)| {
+            (format!("apis.{name}.signing_key_file"), api.signing_key_file.clone())
+        });
         let fixed =
             [(".env", Path::new(".env").to_owned()), ("data_dir", self.data_dir.join("secret"))];
         let fixed = fixed.into_iter().map(|(key, path)| (key.to_owned(), Some(path)));
         let settings = self.file_with_secrets.iter();
         let settings = settings.map(|path| (path.display().to_string(), Some(path.clone())));
-        let all = named.chain(of_providers).chain(fixed).chain(settings);
+        let all = named.chain(of_providers).chain(of_apis).chain(fixed).chain(settings);
         all.filter_map(|(key, path)| Some((key, path?))).collect()
     }
 }

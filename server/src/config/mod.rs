@@ -424,6 +424,9 @@ pub struct ApiSettings {
     pub answer: BTreeMap<String, AnswerMember>,
     /// The form of the account's number in tokens.
     pub user_id: Option<UserIdForm>,
+    /// A key of its own for its tokens; at least 32 bytes. What it signs is good at this API alone.
+    pub signing_key: Option<Secret>,
+    pub signing_key_file: Option<PathBuf>,
     /// Further claims of its tokens, by name, each with what it says of the account.
     pub claims: BTreeMap<String, String>,
     /// Whether a refresh writes these claims anew.
@@ -619,6 +622,8 @@ impl Default for ApiSettings {
             early_refresh_seconds: None,
             answer: BTreeMap::new(),
             user_id: None,
+            signing_key: None,
+            signing_key_file: None,
             claims: BTreeMap::new(),
             fresh_claims: None,
             audience: None,

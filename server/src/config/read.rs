@@ -116,6 +116,11 @@ impl Config {
             let key = format!("providers.{name}.client_secret");
             places.push(place(&key, client_secret, client_secret_file.as_ref()));
         }
+        for (name, api) in &mut self.apis {
+            let ApiSettings { signing_key, signing_key_file, .. } = api;
+            let key = format!("apis.{name}.signing_key");
+            places.push(place(&key, signing_key, signing_key_file.as_ref()));
+        }
         places
     }
 
@@ -144,7 +149,10 @@ impl Config {
         let of_providers = self.providers.iter().map(|(name, provider)| {
             (format!("providers.{name}.client_secret"), &provider.client_secret)
         });
-        let all = own.chain(of_providers);
+        let of_apis = self.apis.iter();
+        let of_apis =
+            of_apis.map(|(name, api)| (format!("apis.{name}.signing_key"), &api.signing_key));
+        let all = own.chain(of_providers).chain(of_apis);
         all.filter_map(|(key, secret)| Some((key, secret.as_ref()?))).collect()
     }
 }

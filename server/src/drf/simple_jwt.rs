@@ -44,7 +44,8 @@ pub async fn refresh(mut call: Call, failure: Failure) -> Answer {
 /// The library's view that verifies a token of any type.
 pub async fn verify(mut call: Call, failure: Failure) -> Answer {
     let token = TokenRequest::read(call.form().await?, "token")?.0;
-    call.context.auth.verify(&token).await.map_err(failure)?;
+    let Context { auth, policy, .. } = &*call.context;
+    auth.verify(policy, &token).await.map_err(failure)?;
     Ok(Reply::ok(&json!({})))
 }
 
@@ -208,7 +209,8 @@ async fn bearer(call: &Call, wording: &Wording) -> Result<Option<SignedIn>, Repl
     let Some(token) = token_behind(words, call.authorization().as_deref())? else {
         return Ok(None);
     };
-    let who = call.context.auth.signed_in(&token, Some(call.client())).await;
+    let (Context { auth, policy, .. }, from) = (&*call.context, call.client());
+    let who = auth.signed_in_at(policy, &token, Some(from)).await;
     who.map(Some).map_err(|error| wording.header_refusal(&error))
 }
 

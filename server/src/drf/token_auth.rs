@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 
 use super::reply::{Reply, common_failure};
 use super::view::{Authenticated, Call};
+use crate::api::Context;
 use crate::auth::{Account, SignedIn};
 use crate::error::Error;
 
@@ -53,20 +54,20 @@ async fn authenticate(call: &Call) -> Result<Option<SignedIn>, Reply> {
         Some(header) => of_header(&call.context.place.header_words, &header)?,
         None => call.query("access_token").filter(|token| !token.is_empty()).map(Credential::InUrl),
     };
-    let (auth, from) = (&call.context.auth, Some(call.client()));
+    let (Context { auth, policy, .. }, from) = (&*call.context, Some(call.client()));
     match credential {
         None => Ok(None),
         Some(Credential::Token(key)) => {
-            auth.signed_in(&key, from).await.map(Some).map_err(|error| refusal(&error))
+            auth.signed_in_at(policy, &key, from).await.map(Some).map_err(|error| refusal(&error))
         }
-        Some(Credential::Bearer(token)) => match auth.signed_in(&token, from).await {
+        Some(Credential::Bearer(token)) => match auth.signed_in_at(policy, &token, from).await {
             Err(error @ (Error::Token(_) | Error::AccountNotFound)) => {
                 error.note();
                 Err(refused(NO_CREDENTIALS))
             }
             outcome => outcome.map(Some).map_err(|error| refusal(&error)),
         },
-        Some(Credential::InUrl(token)) => match auth.signed_in(&token, from).await {
+        Some(Credential::InUrl(token)) => match auth.signed_in_at(policy, &token, from).await {
             Ok(who) => Ok(Some(SignedIn { in_url: true, ..who })),
             // No library refuses a wrong token in the URL: the call is anonymous.
             Err(Error::Token(_) | Error::AccountNotFound) => Ok(None),

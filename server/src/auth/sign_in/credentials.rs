@@ -20,7 +20,7 @@ use crate::auth::tokens::opaque::{is_api_token, is_opaque_token};
 use crate::auth::tokens::session_id::generation_in_id;
 use crate::auth::tokens::signing::access_token::{AccessSubject, Header, ReadToken};
 use crate::auth::tokens::simple_jwt::{
-    AccountClaim, Claims, NewToken, RefreshToken, derived_claims, sign_in_claims,
+    AccountClaim, Claims, NewToken, RefreshToken, Tokens, derived_claims, sign_in_claims,
 };
 use crate::auth::tokens::token_id::{TokenId, TokenType};
 use crate::error::{Error, Result, TokenFault};
@@ -156,10 +156,14 @@ impl Auth {
             .await
     }
 
-    /// Fails if a token is not valid: a JWT of either type, or any other access credential. An
-    /// access token of this server is usually checked without the database.
-    pub async fn verify(&self, token: &str) -> Result<()> {
-        let (now, hash) = (self.clock.now(), token_hash(token));
+    /// Fails if a token that was sent to this API is not valid: a JWT of either type, or any other
+    /// access credential. An access token of this server is usually checked without the database.
+    pub async fn verify(&self, policy: &Policy, token: &str) -> Result<()> {
+        let now = self.clock.now();
+        if let Some(claims) = self.claims_by_own_key(policy, token, now)? {
+            return self.verify_claims(policy, &claims, now).await;
+        }
+        let hash = token_hash(token);
         if let Some(AccessSubject { account_id, session }) = self.known_subject(&hash, now).await? {
             let checked = self.check_own_access(session, AccountClaim::Id(account_id)).await;
             return checked.map(|_| ()).map_err(mask_account_state);
@@ -167,25 +171,66 @@ impl Auth {
         let claims = match self.tokens.read(token, now) {
             Ok(claims) if !claims.is_user_name_token => claims,
             Ok(_) | Err(TokenFault::Malformed) => {
-                return self.signed_in(token, None).await.map(drop).map_err(mask_account_state);
+                let who = self.signed_in_at(policy, token, None).await;
+                return who.map(drop).map_err(mask_account_state);
             }
             Err(fault) => return Err(fault.into()),
         };
+        if policy.own_key && claims.id.is_none() {
+            return Err(TokenFault::Malformed.into());
+        }
+        self.remember(hash, &claims);
+        self.verify_claims(policy, &claims, now).await
+    }
+
+    async fn verify_claims(&self, policy: &Policy, claims: &Claims, now: i64) -> Result<()> {
         claims.id_and_expiry()?;
-        match self.own_id(&claims, now)? {
-            None => self.verify_foreign(&claims).await,
+        match self.own_id(claims, now)? {
+            None => self.verify_foreign(policy, claims).await,
             Some(id) if claims.is(TokenType::Refresh) => {
-                self.check_number_in(&claims).await?;
+                self.check_number_in(claims).await?;
                 let mut tx = self.store.read().await?;
                 let session = live_session(&mut tx, id, None, now).await?;
                 active_account(&mut tx, session.account_id).await.map_err(mask_account_state)?;
                 Ok(())
             }
             Some(id) => {
-                self.remember(hash, &claims, id);
                 let checked = self.check_own_access(id.session, claims.account).await;
                 checked.map(|_| ()).map_err(mask_account_state)
             }
+        }
+    }
+
+    /// The claims of a token under the API's own key. `None`: it has none, or another key has signed
+    /// the token. Others may have the key, so a token with the id of another API is refused.
+    fn claims_by_own_key(&self, policy: &Policy, token: &str, now: i64) -> Result<Option<Claims>> {
+        let Some(tokens) = self.own_tokens.get(policy.name) else { return Ok(None) };
+        match tokens.read(token, now) {
+            Ok(claims) if claims.id.is_some_and(|id| id.policy != policy.code) => {
+                Err(TokenFault::Malformed.into())
+            }
+            Ok(claims) => Ok(Some(claims)),
+            Err(TokenFault::Malformed) => Ok(None),
+            Err(fault) => Err(fault.into()),
+        }
+    }
+
+    /// Authenticates an access credential that was sent to this API, as [`Auth::signed_in`] does; also
+    /// one under the API's own key. Where there is one, the tokens of a replaced server have to be
+    /// signed with it.
+    pub async fn signed_in_at(
+        &self,
+        policy: &Policy,
+        credential: &str,
+        from: Option<IpAddr>,
+    ) -> Result<SignedIn> {
+        let now = self.clock.now();
+        if let Some(claims) = self.claims_by_own_key(policy, credential, now)? {
+            return self.signed_in_by_claims(&claims, now).await;
+        }
+        match self.signed_in(credential, from).await? {
+            who if policy.own_key && who.session.is_none() => Err(TokenFault::Malformed.into()),
+            who => Ok(who),
         }
     }
 
@@ -210,16 +255,20 @@ impl Auth {
             }
             Err(fault) => return Err(fault.into()),
         };
+        self.remember(hash, &claims);
+        self.signed_in_by_claims(&claims, now).await
+    }
+
+    async fn signed_in_by_claims(&self, claims: &Claims, now: i64) -> Result<SignedIn> {
         claims.id_and_expiry()?;
         claims.expect(TokenType::Access)?;
-        match self.own_id(&claims, now)? {
+        match self.own_id(claims, now)? {
             Some(id) => {
-                self.remember(hash, &claims, id);
                 let account_id = self.check_own_access(id.session, claims.account).await?;
                 Ok(SignedIn::of_session(account_id, id.session))
             }
             None => {
-                let account = self.foreign_account(&claims).await?.ok_or(Error::AccountNotFound)?;
+                let account = self.foreign_account(claims).await?.ok_or(Error::AccountNotFound)?;
                 let account_id = account.id;
                 request_record::note_session(account_id, None);
                 Ok(SignedIn { account_id, session: None, in_url: false, of_client: false })
@@ -260,8 +309,10 @@ impl Auth {
         Ok(read.at(now).ok())
     }
 
-    /// Remembers an access token of this server for as long as [`Auth::own_id`] accepts it.
-    fn remember(&self, hash: TokenHash, claims: &Claims, id: TokenId) {
+    /// Remembers an access token of this server, which its secret has signed, for as long as
+    /// [`Auth::own_id`] accepts it: at any API, so what an API's own key has signed is not remembered.
+    fn remember(&self, hash: TokenHash, claims: &Claims) {
+        let Some(id) = claims.id.filter(|_| claims.is(TokenType::Access)) else { return };
         let policy = self.policies.iter().find(|policy| policy.code == id.policy);
         let (Some(policy), AccountClaim::Id(account_id)) = (policy, claims.account) else { return };
         let (Some(issued_at), Some(expires_at)) = (claims.issued_at, claims.expires_at) else {
@@ -300,13 +351,18 @@ impl Auth {
             now,
             expires_at: now + seconds,
         };
-        self.tokens.sign(grant, claims)
+        self.tokens_of(policy).sign(grant, claims)
+    }
+
+    /// Signs and reads the tokens of an API.
+    fn tokens_of(&self, policy: &Policy) -> &Tokens {
+        self.own_tokens.get(policy.name).unwrap_or(&self.tokens)
     }
 
     async fn read_refresh(&self, policy: &Policy, token: &str, now: i64) -> Result<RefreshToken> {
-        let claims = self.tokens.read(token, now)?;
+        let claims = self.tokens_of(policy).read(token, now)?;
         let (jti, expires_at) = claims.id_and_expiry()?;
-        let jti = jti.to_owned();
+        let jti = policy.foreign_id(jti);
         claims.expect(TokenType::Refresh)?;
         let id = self.own_id(&claims, now)?;
         if id.is_some_and(|id| id.policy != policy.code) {

@@ -88,14 +88,18 @@ impl Auth {
 
     /// Fails if a foreign token is not valid. A token of an account that was never imported is
     /// valid if its signature is.
-    pub(in crate::auth) async fn verify_foreign(&self, claims: &Claims) -> Result<()> {
+    pub(in crate::auth) async fn verify_foreign(
+        &self,
+        policy: &Policy,
+        claims: &Claims,
+    ) -> Result<()> {
         match self.foreign_account(claims).await {
             Ok(_) | Err(Error::Token(TokenFault::NoAccount)) => {}
             Err(error) => return Err(mask_account_state(error)),
         }
         let (jti, _) = claims.id_and_expiry()?;
         let mut tx = self.store.read().await?;
-        check_not_spent(&mut tx, jti, claims.account).await
+        check_not_spent(&mut tx, &policy.foreign_id(jti), claims.account).await
     }
 }
 

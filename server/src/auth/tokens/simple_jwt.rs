@@ -240,6 +240,7 @@ fn account_claim(claim: Option<&Value>) -> AccountClaim {
 /// A refresh token that has passed all checks that need no database.
 pub struct RefreshToken {
     pub claims: Claims,
+    /// What it is known by if it is foreign.
     pub jti: String,
     pub expires_at: i64,
     /// `None`: a foreign token.

@@ -1,8 +1,9 @@
 //! What the settings of an API allow by themselves. What its dialect allows is checked with the
 //! dialect.
 
+use super::secrets::weakness;
 use super::{Checked, LIFETIMES, SESSIONS, TEN_YEARS, require, require_range};
-use crate::config::{AnswerMember, ApiSettings};
+use crate::config::{AnswerMember, ApiSettings, ConfigError};
 
 const LONGEST_NAME: usize = 32;
 const LONGEST_PATH: usize = 200;
@@ -40,6 +41,9 @@ impl ApiSettings {
         let problem = "must be a name of letters, digits and underscores, other than password";
         let is_sound = self.sign_in_field.as_ref().is_none_or(|field| is_field(field));
         require(is_sound, key("sign_in_field"), problem)?;
+        if let Some(problem) = self.signing_key.as_ref().and_then(|key| weakness(key.expose())) {
+            return Err(ConfigError::invalid(key("signing_key"), problem));
+        }
         for claim in self.claims.keys() {
             let key = key(&format!("claims.{claim}"));
             require(

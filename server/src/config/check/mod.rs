@@ -85,6 +85,7 @@ impl Config {
         for (name, api) in &self.apis {
             api.check(name)?;
         }
+        self.check_own_keys()?;
         self.http.check()?;
         self.metrics.check(self.listen)?;
         self.mail.check()?;
@@ -98,6 +99,23 @@ impl Config {
         self.product.check()?;
         require_range(self.events.keep_days, &EVENT_DAYS, "events.keep_days")?;
         self.check_database_url()
+    }
+
+    /// A key speaks for one API, so no two have the same.
+    fn check_own_keys(&self) -> Checked {
+        let mut keys: Vec<_> =
+            self.tokens.secret.iter().map(|key| ("tokens.secret".to_owned(), key)).collect();
+        for (name, key) in
+            self.apis.iter().filter_map(|(name, api)| Some((name, api.signing_key.as_ref()?)))
+        {
+            let setting = format!("apis.{name}.signing_key");
+            if let Some((other, _)) = keys.iter().find(|(_, other)| *other == key) {
+                let problem = format!("is {other} too: a key of its own is good at one API alone");
+                return Err(ConfigError::invalid(setting, problem));
+            }
+            keys.push((setting, key));
+        }
+        Ok(())
     }
 
     fn check_public_url(&self) -> Checked {
