@@ -98,6 +98,7 @@ impl Store {
             },
             identifiers: identifiers(account),
             identities: identities.map(|(_, identity)| exported_identity(identity)).collect(),
+            attributes: Vec::new(),
             sessions,
             known_networks: Vec::new(),
             links: Vec::new(),

@@ -69,6 +69,9 @@ pub struct ExportResponse {
     pub identifiers: Vec<ExportedIdentifier>,
     /// Its accounts at providers.
     pub identities: Vec<ExportedIdentity>,
+    /// What another system has said of it, for tokens that this system reads.
+    #[serde(default)]
+    pub attributes: Vec<ExportedAttribute>,
     /// Its sessions that are kept, also ended ones.
     pub sessions: Vec<ExportedSession>,
     /// The networks where it has signed in. Only a hash of each is kept.
@@ -79,6 +82,16 @@ pub struct ExportResponse {
     pub mails: Vec<ExportedMail>,
     /// What has happened to it, the newest first.
     pub events: Vec<Event>,
+}
+
+/// An attribute of the account in an export.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ExportedAttribute {
+    /// Its name.
+    pub name: String,
+    /// Its value, as JSON.
+    pub value: String,
 }
 
 /// The account in an export.

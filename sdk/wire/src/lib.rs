@@ -17,8 +17,9 @@ pub use account::{
     UpdateAccountRequest,
 };
 pub use kept::{
-    Event, EventsResponse, ExportRequest, ExportResponse, ExportedAccount, ExportedIdentifier,
-    ExportedIdentity, ExportedLink, ExportedMail, ExportedNetwork, ExportedSession, KeptIdentity,
+    Event, EventsResponse, ExportRequest, ExportResponse, ExportedAccount, ExportedAttribute,
+    ExportedIdentifier, ExportedIdentity, ExportedLink, ExportedMail, ExportedNetwork,
+    ExportedSession, KeptIdentity,
 };
 pub use problem::{FieldCode, Problem, ProblemCode};
 pub use provider::{

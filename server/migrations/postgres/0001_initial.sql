@@ -236,6 +236,11 @@ create index events_at on events (at);
 create unique index events_refused on events (at, account_id, reason, address)
 where event = 'refused';
 
+create table account_attributes (
+    account_id bigint primary key references accounts (id) on delete cascade,
+    attributes text not null
+);
+
 create table api_numbers (
     name text primary key,
     number bigint not null unique,

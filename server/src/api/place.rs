@@ -42,13 +42,27 @@ impl Place {
         self.paths.get(operation).map(String::as_str)
     }
 
+    /// Whether a further member of the answer to a sign-in shows an attribute.
+    pub fn shows_attributes(&self) -> bool {
+        self.members.iter().any(|(_, member)| match member {
+            Member::Value(value) => value.is_attribute(),
+            Member::Object(values) => values.iter().any(|(_, value)| value.is_attribute()),
+        })
+    }
+
     /// The further members of the answer to a sign-in by this account.
-    pub fn members_of(&self, account: &Account) -> Map<String, Value> {
+    pub fn members_of(
+        &self,
+        account: &Account,
+        attributes: &Map<String, Value>,
+    ) -> Map<String, Value> {
         let content = |member: &Member| match member {
-            Member::Value(value) => value.of(account),
+            Member::Value(value) => value.of(account, attributes),
             Member::Object(values) => {
-                let values = values.iter().map(|(name, value)| (name.clone(), value.of(account)));
-                Value::Object(values.collect())
+                let shown = |(name, value): &(String, AccountValue)| {
+                    (name.clone(), value.of(account, attributes))
+                };
+                Value::Object(values.iter().map(shown).collect())
             }
         };
         self.members.iter().map(|(name, member)| (name.clone(), content(member))).collect()

@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
+use serde_json::{Map, Value};
 use tokio::time::timeout;
 
+use crate::auth::accounts::attributes::attributes_of;
 use crate::auth::domain::Auth;
 use crate::auth::events::ListedEvent;
 use crate::auth::mailing::one_time_token::Purpose;
@@ -46,6 +48,7 @@ pub struct Kept {
     pub account: Account,
     pub identifiers: Vec<KeptIdentifier>,
     pub identities: Vec<Identity>,
+    pub attributes: Map<String, Value>,
     pub sessions: Vec<ListedSession>,
     /// Until when each known network is known.
     pub places: Vec<i64>,
@@ -141,6 +144,7 @@ async fn kept_of(tx: &mut Tx, id: i64, events: Vec<ListedEvent>, at: i64) -> Res
         account: account.as_of(at),
         identifiers: identifiers::identifiers(tx, id).await?,
         identities: identities::identities(tx, id).await?,
+        attributes: attributes_of(tx, id).await?,
         sessions: found.into_iter().map(|row| ListedSession::of(row, None)).collect(),
         places: known_places::places(tx, id).await?,
         links,

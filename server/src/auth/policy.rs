@@ -1,6 +1,6 @@
 //! What differs between the APIs that sign in: each describes itself in one [`Policy`].
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::auth::password::{Password, TooLong};
 use crate::config::MAX_SESSIONS;
@@ -150,11 +150,17 @@ pub enum AccountValue {
     DisplayName,
     IsActive,
     IsSuperuser,
+    /// An attribute of this name; `null` if the account has none.
+    Attribute(&'static str),
 }
 
 impl AccountValue {
+    pub fn is_attribute(self) -> bool {
+        matches!(self, AccountValue::Attribute(_))
+    }
+
     /// A text that the account does not have is empty.
-    pub fn of(self, account: &Account) -> Value {
+    pub fn of(self, account: &Account, attributes: &Map<String, Value>) -> Value {
         let text = |text: &Option<String>| Value::String(text.clone().unwrap_or_default());
         match self {
             AccountValue::Id => account.id.into(),
@@ -164,6 +170,7 @@ impl AccountValue {
             AccountValue::DisplayName => text(&account.display_name),
             AccountValue::IsActive => account.is_active.into(),
             AccountValue::IsSuperuser => account.is_superuser.into(),
+            AccountValue::Attribute(name) => attributes.get(name).cloned().unwrap_or_default(),
         }
     }
 }

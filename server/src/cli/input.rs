@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde_json::{Map, Value};
 use time::format_description::well_known::Iso8601;
 use time::{Date, OffsetDateTime, PrimitiveDateTime};
 
@@ -53,16 +54,34 @@ impl PasswordInput {
 
 /// The secret in a file, or in standard input if the path is `-`, without its last newline.
 pub fn read_secret(path: &Path) -> Outcome<String> {
-    let text = match path.as_os_str() == "-" {
-        true => std::io::read_to_string(std::io::stdin()),
-        false => std::fs::read_to_string(path),
-    };
-    let text = text.map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+    let text = read_text(path)?;
     let secret = text.trim_end_matches(['\r', '\n']).to_owned();
     match flaw(&secret) {
         Some(problem) => Err(format!("the content of {} {problem}", path.display()).into()),
         None => Ok(secret),
     }
+}
+
+/// Each token has its claims, and clients send it with every request.
+const LONGEST_ATTRIBUTES: usize = 4_096;
+
+/// The JSON object in a file, or in standard input if the path is `-`.
+pub fn read_attributes(path: &Path) -> Outcome<Map<String, Value>> {
+    let text = read_text(path)?;
+    if text.len() > LONGEST_ATTRIBUTES {
+        return Err(format!("attributes must have at most {LONGEST_ATTRIBUTES} bytes").into());
+    }
+    // The error would show a part of the content.
+    let attributes = serde_json::from_str(&text);
+    attributes.map_err(|_| "attributes must be a JSON object such as {\"role\": \"editor\"}".into())
+}
+
+fn read_text(path: &Path) -> Outcome<String> {
+    let text = match path.as_os_str() == "-" {
+        true => std::io::read_to_string(std::io::stdin()),
+        false => std::fs::read_to_string(path),
+    };
+    Ok(text.map_err(|error| format!("{} cannot be read: {error}", path.display()))?)
 }
 
 /// Asks the operator, unless `--yes` is given.

@@ -237,10 +237,14 @@ impl Profile<'_> {
     }
 
     fn account_value(&self, setting: &str, said: &str) -> Built<AccountValue> {
+        if let Some(name) = said.strip_prefix("attributes.").filter(|name| !name.is_empty()) {
+            return Ok(AccountValue::Attribute(kept(name)));
+        }
         let known = ACCOUNT_VALUES.into_iter().find(|(known, _)| *known == said);
         known.map(|(_, value)| value).ok_or_else(|| {
             let known = ACCOUNT_VALUES.map(|(known, _)| known).join(", ");
-            self.invalid(setting, format!("must be one of {known}"))
+            let problem = format!("must be one of {known}, or attributes. and the name of one");
+            self.invalid(setting, problem)
         })
     }
 

@@ -29,7 +29,11 @@ pub async fn obtain_pair(mut call: Call, failure: Failure) -> Answer {
     let CredentialsRequest { name, password } = &request;
     let signed_in = auth.sign_in_jwt_and_account(policy, name, password, from).await;
     let (Pair { access, refresh }, account) = signed_in.map_err(failure)?;
-    let members = place.members_of(&account);
+    let attributes = match place.shows_attributes() {
+        true => auth.attributes(account.id).await.map_err(failure)?,
+        false => Map::new(),
+    };
+    let members = place.members_of(&account, &attributes);
     Ok(Reply::ok(&PairResponse { refresh, access, members }).private())
 }
 

@@ -35,6 +35,8 @@ pub enum Event {
     PasswordChanged(PasswordBy),
     PasswordRemoved(PasswordBy),
     NamesChanged(NameChange),
+    /// An operator has written other attributes.
+    AttributesChanged,
     Linked(LinkedBy),
     Unlinked(LinkedBy),
     /// The reason is the kind of the mail.
@@ -210,6 +212,7 @@ name_events! {
     Event::PasswordChanged(_) => "password_changed" of PasswordBy::ALL,
     Event::PasswordRemoved(_) => "password_removed" of PasswordBy::ALL,
     Event::NamesChanged(_) => "names_changed" of NameChange::ALL,
+    Event::AttributesChanged => "attributes_changed" of NONE,
     Event::Linked(_) => "linked" of LinkedBy::ALL,
     Event::Unlinked(_) => "unlinked" of LinkedBy::ALL,
     Event::MailQueued => "mail_queued" of NONE,

@@ -3,6 +3,7 @@
 //! `group_commit`). A write is answered only after its commit. `connect` opens databases,
 //! `postgres` manages connections.
 
+pub mod account_attributes;
 pub mod accounts;
 mod announcements;
 pub mod api_numbers;

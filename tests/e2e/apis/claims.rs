@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use propusk_server::config::{AnswerMember, ApiSettings};
+use propusk_tests::operator::Operator;
 use propusk_tests::server::TestServer;
 use propusk_tests::tokens::claims_of;
 use propusk_tests::user::{PASSWORD, new_account, signed_in};
@@ -136,4 +137,62 @@ async fn audience_and_issuer_are_the_last_claims_of_all_tokens() {
     }
     let header = format!("Bearer {}", renewed.field("access"));
     assert_eq!(server.client.get("/shop/users/me/", Some(&header)).await.status, 200);
+}
+
+#[tokio::test]
+async fn attributes_are_shown_by_claims_and_members_that_name_them() {
+    let server = TestServer::with(|config| {
+        serve(config, "shop", "/shop", |api| {
+            for (claim, value) in [("role", "attributes.role"), ("tenant", "attributes.tenant")] {
+                api.claims.insert(claim.to_owned(), value.to_owned());
+            }
+            let role = AnswerMember::Value("attributes.role".to_owned());
+            api.answer.insert("role".to_owned(), role);
+        });
+        serve(config, "plain", "/plain", |_| {});
+    })
+    .await;
+    new_account(&server, ANNA).await;
+    let attributes = json!({"role": "editor", "secret": "not asked for"});
+    let attributes = attributes.as_object().expect("an object").clone();
+    assert!(server.auth.set_attributes(1, attributes.clone()).await.expect("it is stored"));
+    assert!(!server.auth.set_attributes(2, attributes).await.expect("nothing is stored"));
+    let answer = sign_in_at(&server.client, "/shop", ANNA).await;
+    assert_eq!(answer.field("role"), "editor");
+    let claims = claims_of(&answer.field("access"));
+    assert_eq!((&claims["role"], &claims["tenant"]), (&json!("editor"), &Value::Null));
+    assert!(claims.get("secret").is_none());
+    let plain = claims_of(&sign_in_at(&server.client, "/plain", ANNA).await.field("access"));
+    assert!(plain.get("role").is_none());
+}
+
+#[tokio::test]
+async fn attributes_are_written_by_the_command_line_and_never_over_http() {
+    let operator = Operator::new().await;
+    operator.user_with(&["create", ANNA], PASSWORD).await;
+    let input = r#"{"role": "editor"}"#;
+    let said = operator.user_with(&["set-attributes", ANNA], input).await;
+    assert!(said.contains("the attributes are set"), "{said}");
+    let shown = operator.user(&["show", ANNA]).await;
+    assert!(shown.contains("attribute     role = \"editor\""), "{shown}");
+    for wrong in ["[1]", "role=editor", ""] {
+        let failed = operator.run(&[], &["user", "set-attributes", ANNA], wrong).await;
+        assert!(!failed.status.success());
+        assert!(failed.stderr.contains("must be a JSON object"), "{}", failed.stderr);
+    }
+    let events = operator.user(&["events", ANNA]).await;
+    assert_eq!(events.matches("attributes_changed").count(), 1, "{events}");
+
+    let server = operator.start(&[]).await;
+    let pair = sign_in_at(&server.client, "/api/auth", ANNA).await;
+    let header = format!("Bearer {}", pair.field("access"));
+    let body = json!({"attributes": {"role": "admin"}, "role": "admin"});
+    for path in ["/api/auth/users/me/", "/propusk/v1/account"] {
+        server.client.call("PATCH", path, Some(&header), &body).await;
+    }
+    let body = json!({"current_password": PASSWORD});
+    let export =
+        server.client.call("POST", "/propusk/v1/account/export", Some(&header), &body).await;
+    let attributes = json!([{"name": "role", "value": "\"editor\""}]);
+    assert_eq!(export.json()["attributes"], attributes, "{}", export.text());
 }

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod address;
+pub mod attributes;
 pub mod create;
 pub mod find;
 pub mod identifiers;

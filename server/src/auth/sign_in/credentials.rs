@@ -106,8 +106,12 @@ impl Auth {
             None => accounts::account(&mut self.store.read().await?, account_id).await?,
         };
         let account = account.ok_or(Error::AccountNotFound)?;
+        let attributes = match policy.claims.iter().any(|claim| claim.value.is_attribute()) {
+            true => self.attributes(account_id).await?,
+            false => Map::new(),
+        };
         for claim in policy.claims {
-            claims.insert(claim.name.to_owned(), claim.value.of(&account));
+            claims.insert(claim.name.to_owned(), claim.value.of(&account, &attributes));
         }
         Ok(())
     }

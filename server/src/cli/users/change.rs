@@ -1,5 +1,7 @@
 //! The commands of `propusk user` that change an account.
 
+use serde_json::{Map, Value};
+
 use super::identifiers;
 use crate::auth::{Account, Auth, MailedReset};
 use crate::cli::Outcome;
@@ -39,6 +41,13 @@ pub async fn mail_reset(auth: &Auth, id: i64, api: &str) -> Outcome {
 pub async fn set_password(auth: &Auth, id: i64, password: PasswordInput) -> Outcome {
     auth.set_password(id, password.read()?).await?;
     say_when_heard("the password is set and all sessions are ended").await
+}
+
+pub async fn set_attributes(auth: &Auth, id: i64, attributes: Map<String, Value>) -> Outcome {
+    match auth.set_attributes(id, attributes).await? {
+        true => done("the attributes are set; tokens have them from the next sign-in on"),
+        false => Err("there is no such account".into()),
+    }
 }
 
 pub async fn sign_out(auth: &Auth, id: i64) -> Outcome {

@@ -6,13 +6,15 @@ mod list;
 mod sessions;
 mod show;
 
+use std::path::PathBuf;
+
 use clap::Subcommand;
 
 use self::create::ImportInput;
 use self::list::ListFilter;
 use super::database::{open, open_with_keys};
 use super::events::EventPage;
-use super::input::PasswordInput;
+use super::input::{PasswordInput, read_attributes};
 use super::output::{date, name_database, plain};
 use super::{Outcome, events};
 use crate::auth::{Account, Auth, Deletion};
@@ -89,6 +91,14 @@ pub enum UserCommand {
         #[command(flatten)]
         password: PasswordInput,
     },
+    /// Replace the attributes of an account, which claims of tokens can show.
+    SetAttributes {
+        /// An e-mail address, phone number, username or id (7 or id:7).
+        who: String,
+        /// Read the JSON object from this file; - is standard input.
+        #[arg(long, value_name = "FILE", default_value = "-")]
+        file: PathBuf,
+    },
     /// End all sessions of an account.
     SignOut {
         /// An e-mail address, phone number, username or id (7 or id:7).
@@ -150,6 +160,10 @@ pub async fn work(config: &Config, command: UserCommand) -> Outcome {
         UserCommand::SetPassword { who, password } => {
             let account = find(&auth, &who).await?;
             change::set_password(&auth, account.id, password).await
+        }
+        UserCommand::SetAttributes { who, file } => {
+            let account = find(&auth, &who).await?;
+            change::set_attributes(&auth, account.id, read_attributes(&file)?).await
         }
         UserCommand::SignOut { who } => change::sign_out(&auth, find(&auth, &who).await?.id).await,
         UserCommand::ReleasePhone { phone } => change::release_phone(&auth, &phone).await,

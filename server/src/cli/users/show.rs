@@ -1,6 +1,6 @@
 //! `propusk user show`: everything that helps to answer a question about one account.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::list::to_json as account_to_json;
 use super::{sessions, state};
@@ -13,11 +13,15 @@ use crate::cli::mails;
 use crate::cli::output::{date, is_json, plain, say, say_json};
 
 pub async fn show(auth: &Auth, account: Account) -> Outcome {
+    let attributes = auth.attributes(account.id).await?;
     let overview = auth.overview(account).await?;
     if is_json() {
-        return say_json(&to_json(&overview));
+        let mut shown = to_json(&overview);
+        shown["attributes"] = attributes.into();
+        return say_json(&shown);
     }
     show_account(&overview.account)?;
+    show_attributes(&attributes)?;
     show_addresses(&overview)?;
     show_identities(&overview.identities)?;
     section("last sign-ins", overview.sign_ins.iter().map(events::line_without_account))?;
@@ -64,6 +68,12 @@ fn show_account(account: &Account) -> Outcome {
     let last = account.last_sign_in_at.map_or_else(|| "never".to_owned(), date);
     say(&format!("last sign-in  {last}"))?;
     say(&format!("password      {}", password_of(account)))
+}
+
+fn show_attributes(attributes: &Map<String, Value>) -> Outcome {
+    attributes.iter().try_for_each(|(name, value)| {
+        say(&format!("attribute     {} = {}", plain(name), plain(&value.to_string())))
+    })
 }
 
 fn password_of(account: &Account) -> &'static str {

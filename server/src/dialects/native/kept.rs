@@ -2,10 +2,11 @@
 
 use axum::extract::{Request, State};
 use propusk_wire::{
-    Event, EventsResponse, ExportRequest, ExportResponse, ExportedAccount, ExportedIdentifier,
-    ExportedIdentity, ExportedLink, ExportedMail, ExportedNetwork, ExportedSession, FieldCode,
-    KeptIdentity,
+    Event, EventsResponse, ExportRequest, ExportResponse, ExportedAccount, ExportedAttribute,
+    ExportedIdentifier, ExportedIdentity, ExportedLink, ExportedMail, ExportedNetwork,
+    ExportedSession, FieldCode, KeptIdentity,
 };
+use serde_json::Value;
 
 use super::problem::{Refusal, failure};
 use super::reply::Reply;
@@ -91,6 +92,7 @@ impl From<Kept> for ExportResponse {
                     linked_by_sign_in_at: one.linked_by_sign_in_at,
                 })
                 .collect(),
+            attributes: kept.attributes.into_iter().map(attribute).collect(),
             sessions: kept.sessions.into_iter().map(ExportedSession::from).collect(),
             known_networks: kept.places.into_iter().map(network).collect(),
             links: kept
@@ -125,6 +127,10 @@ impl From<Kept> for ExportResponse {
             events: kept.events.into_iter().map(Event::from).collect(),
         }
     }
+}
+
+fn attribute((name, value): (String, Value)) -> ExportedAttribute {
+    ExportedAttribute { name, value: value.to_string() }
 }
 
 fn kept_identity((provider, subject): (String, String)) -> KeptIdentity {
