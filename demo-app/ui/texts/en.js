@@ -439,6 +439,7 @@ export default {
   'history.password_changed': 'Password changed',
   'history.password_removed': 'Password removed',
   'history.names_changed': 'Name or address changed',
+  'history.attributes_changed': 'Attributes changed by an operator',
   'history.linked': 'Sign-in linked',
   'history.unlinked': 'Sign-in unlinked',
   'history.mail_queued': 'Mail written',

@@ -439,6 +439,7 @@ export default {
   'history.password_changed': 'Пароль изменён',
   'history.password_removed': 'Пароль удалён',
   'history.names_changed': 'Имя или адрес изменены',
+  'history.attributes_changed': 'Атрибуты изменены оператором',
   'history.linked': 'Вход привязан',
   'history.unlinked': 'Вход отвязан',
   'history.mail_queued': 'Письмо составлено',

@@ -439,6 +439,7 @@ export default {
   'history.password_changed': 'Пароль змінено',
   'history.password_removed': 'Пароль видалено',
   'history.names_changed': 'Ім’я або адресу змінено',
+  'history.attributes_changed': 'Атрибути змінено оператором',
   'history.linked': 'Вхід прив’язано',
   'history.unlinked': 'Вхід відв’язано',
   'history.mail_queued': 'Лист складено',
