@@ -79,8 +79,7 @@ fn routes(api: &Api, context: &Arc<Context>, pages: &Arc<Pages>) -> Router {
 
 fn docs(apis: &[Api], public_url: &Arc<str>, host: &str) -> Router {
     let (apis, public_url) = (apis.to_vec(), Arc::clone(public_url));
-    let document =
-        move || openapi::document(&public_url, apis.iter().map(Api::openapi).collect());
+    let document = move || openapi::document(&public_url, apis.iter().map(Api::openapi).collect());
     pages::docs::router(document, host.to_owned())
 }
 
