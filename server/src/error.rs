@@ -220,6 +220,8 @@ pub enum Fault {
     Sealed,
     #[error("a signing key could not be created")]
     KeyNotMade,
+    #[error("the private key of an API does not sign")]
+    NotSigned,
     #[error(
         "no key to sign with: the one in force is sealed under another tokens.secret; see propusk key list"
     )]

@@ -27,7 +27,7 @@ use crate::auth::tokens::checked::CheckedTokens;
 use crate::auth::tokens::derived_refresh::RefreshKey;
 use crate::auth::tokens::hs256::Hs256;
 use crate::auth::tokens::signing::keys::{SigningKeys, SigningSettings};
-use crate::auth::tokens::simple_jwt::Tokens;
+use crate::auth::tokens::simple_jwt::{TokenKey, Tokens};
 use crate::auth::tokens::token_id::TokenIdKey;
 use crate::clock::Clock;
 use crate::error::{Error, ProviderFault, Result, SignInFault};
@@ -47,7 +47,7 @@ pub struct Parts {
     /// Signs tokens that contain the account's number.
     pub signing_secret: Hs256,
     /// Sign the tokens of the APIs with keys of their own, by the names of their policies.
-    pub own_keys: BTreeMap<String, Hs256>,
+    pub own_keys: BTreeMap<String, TokenKey>,
     /// Makes token ids (`jti`).
     pub token_ids: TokenIdKey,
     /// Signs tokens that contain the user's name.
@@ -134,7 +134,7 @@ impl Auth {
             store,
             clock: parts.clock,
             hasher: parts.hasher,
-            tokens: tokens(parts.signing_secret),
+            tokens: tokens(TokenKey::Secret(parts.signing_secret)),
             own_tokens: parts.own_keys.into_iter().map(|(name, key)| (name, tokens(key))).collect(),
             token_ids,
             user_names: parts.user_names,

@@ -49,8 +49,11 @@ impl Config {
         let of_providers = self.providers.iter().map(|(name, provider)| {
             (format!("providers.{name}.client_secret_file"), provider.client_secret_file.clone())
         });
-        let of_apis = self.apis.iter().map(|(name, api)| {
-            (format!("apis.{name}.signing_key_file"), api.signing_key_file.clone())
+        let of_apis = self.apis.iter().flat_map(|(name, api)| {
+            [
+                (format!("apis.{name}.signing_key_file"), api.signing_key_file.clone()),
+                (format!("apis.{name}.private_key_file"), api.private_key_file.clone()),
+            ]
         });
         let fixed =
             [(".env", Path::new(".env").to_owned()), ("data_dir", self.data_dir.join("secret"))];

@@ -427,6 +427,8 @@ pub struct ApiSettings {
     /// A key of its own for its tokens; at least 32 bytes. What it signs is good at this API alone.
     pub signing_key: Option<Secret>,
     pub signing_key_file: Option<PathBuf>,
+    /// The same with a private key in PEM: RSA (RS256), or EC on P-256 (ES256).
+    pub private_key_file: Option<PathBuf>,
     /// Further claims of its tokens, by name, each with what it says of the account.
     pub claims: BTreeMap<String, String>,
     /// Whether a refresh writes these claims anew.
@@ -624,6 +626,7 @@ impl Default for ApiSettings {
             user_id: None,
             signing_key: None,
             signing_key_file: None,
+            private_key_file: None,
             claims: BTreeMap::new(),
             fresh_claims: None,
             audience: None,

@@ -4,6 +4,7 @@
 use super::accounts::{superuser_identifiers, superuser_password};
 use super::apis;
 use super::error::StartError;
+use super::own_keys::own_keys;
 use super::parts::{self, changed_issuer, database, hashing, provider_problem, public_url};
 use crate::app_links::AppLinks;
 use crate::auth::password::Hasher;
@@ -26,6 +27,7 @@ pub fn check(config: &Config) -> Result<(), StartError> {
     Hasher::check(&hashing(config))?;
     superuser_identifiers(&config.superuser)?;
     apis::apis(config)?;
+    own_keys(config)?;
     Ok(database(config)?.check_place(&config.data_dir)?)
 }
 

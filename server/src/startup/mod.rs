@@ -7,6 +7,7 @@ mod check;
 mod command;
 mod error;
 mod metrics;
+mod own_keys;
 mod parts;
 mod server;
 

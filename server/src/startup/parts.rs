@@ -1,15 +1,15 @@
 //! The parts of the server, as the settings ask for them.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::StartError;
+use super::own_keys::own_keys;
+use crate::auth::ServerSecret;
 use crate::auth::password::{HashSettings, Hasher};
 use crate::auth::{Allowed, LimitRules};
 use crate::auth::{Auth, Links, Parts, Policy};
-use crate::auth::{Hs256, ServerSecret};
 use crate::auth::{Issuer, SigningSettings};
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigError};
@@ -39,7 +39,7 @@ pub async fn open_auth(
         clock,
         hasher: Hasher::start(hashing(config))?,
         signing_secret: keys.simple_jwt(),
-        own_keys: own_keys(config),
+        own_keys: own_keys(config)?,
         token_ids: keys.token_ids(),
         user_names: if shares_user_names { keys.simple_jwt() } else { keys.user_names() },
         shares_user_names,
@@ -60,14 +60,6 @@ pub async fn open_auth(
         has_secret: keys.is_of_server(),
     };
     Ok(Auth::open(parts).await?)
-}
-
-/// The keys of APIs that have one of their own, by the APIs' names.
-fn own_keys(config: &Config) -> BTreeMap<String, Hs256> {
-    let keys = config.apis.iter().filter_map(|(name, api)| {
-        Some((name.clone(), Hs256::new(api.signing_key.as_ref()?.expose().as_bytes())))
-    });
-    keys.collect()
 }
 
 pub async fn load_keys(config: &Config, store: &Store) -> Result<ServerSecret, StartError> {

@@ -1,6 +1,7 @@
 //! APIs of the settings: dialects at places of their own, beside the documents.
 
 mod claims;
+mod key_pairs;
 mod keys;
 mod numbers;
 mod places;

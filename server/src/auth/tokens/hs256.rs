@@ -35,7 +35,7 @@ impl Hs256 {
     pub fn verify(&self, token: &str) -> Option<Vec<u8>> {
         let (signed, signature) = token.rsplit_once('.')?;
         let (header, payload) = signed.split_once('.')?;
-        if header != HEADER && !is_hs256(header) {
+        if header != HEADER && !has_algorithm(header, "HS256") {
             return None;
         }
         let mut given = [0; SIGNATURE_BYTES];
@@ -45,9 +45,9 @@ impl Hs256 {
     }
 }
 
-/// Whether this is another spelling of the header: other libraries add members or order them
-/// differently.
-fn is_hs256(header: &str) -> bool {
+/// Whether this is another spelling of the header for this algorithm: other libraries add members or
+/// order them differently.
+pub fn has_algorithm(header: &str, algorithm: &str) -> bool {
     #[derive(serde::Deserialize)]
     struct Header {
         alg: String,
@@ -60,7 +60,7 @@ fn is_hs256(header: &str) -> bool {
         .ok()
         .and_then(|json| serde_json::from_slice::<Header>(&json).ok())
         .is_some_and(|header| {
-            header.alg == "HS256" && header.b64 != Some(false) && header.crit.is_none()
+            header.alg == algorithm && header.b64 != Some(false) && header.crit.is_none()
         })
 }
 

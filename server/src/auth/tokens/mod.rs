@@ -3,6 +3,7 @@
 pub mod checked;
 pub mod derived_refresh;
 pub mod hs256;
+pub mod key_pair;
 pub mod opaque;
 pub mod session_id;
 pub mod signing;

@@ -2,12 +2,15 @@
 //! `jti` is an id of ours (see [`crate::auth::tokens::token_id`]); a token whose `jti` is another
 //! text, or is bound to other claims, is foreign.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::auth::tokens::hs256::Hs256;
+use crate::auth::tokens::key_pair::TokenKeyPair;
 use crate::auth::tokens::token_id::{TokenBinding, TokenId, TokenIdKey, TokenSubject, TokenType};
-use crate::error::{Result, TokenFault};
+use crate::error::{Error, Fault, Result, TokenFault};
 
 impl TokenType {
     fn as_str(self) -> &'static str {
@@ -18,10 +21,33 @@ impl TokenType {
     }
 }
 
+/// The key of tokens; no `Debug`.
+#[derive(Clone)]
+pub enum TokenKey {
+    Secret(Hs256),
+    Pair(Arc<TokenKeyPair>),
+}
+
+impl TokenKey {
+    fn sign(&self, payload: &[u8]) -> Result<String> {
+        match self {
+            TokenKey::Secret(key) => Ok(key.sign(payload)),
+            TokenKey::Pair(key) => key.sign(payload).ok_or(Error::Internal(Fault::NotSigned)),
+        }
+    }
+
+    fn verify(&self, token: &str) -> Option<Vec<u8>> {
+        match self {
+            TokenKey::Secret(key) => key.verify(token),
+            TokenKey::Pair(key) => key.verify(token),
+        }
+    }
+}
+
 /// Signs and verifies tokens.
 #[derive(Clone)]
 pub struct Tokens {
-    key: Hs256,
+    key: TokenKey,
     ids: TokenIdKey,
 }
 
@@ -62,7 +88,7 @@ pub enum AccountClaim {
 }
 
 impl Tokens {
-    pub fn new(key: Hs256, ids: TokenIdKey) -> Self {
+    pub fn new(key: TokenKey, ids: TokenIdKey) -> Self {
         Tokens { key, ids }
     }
 
@@ -82,7 +108,7 @@ impl Tokens {
         claims.insert("exp".to_owned(), expires_at.into());
         claims.insert("iat".to_owned(), now.into());
         claims.insert("user_id".to_owned(), user_id);
-        Ok(self.key.sign(&serde_json::to_vec(&claims)?))
+        self.key.sign(&serde_json::to_vec(&claims)?)
     }
 
     /// Verifies signature and times: `exp` must be in the future without any leeway, `iat` and
@@ -252,7 +278,7 @@ mod tests {
     use super::*;
 
     fn tokens() -> Tokens {
-        Tokens::new(Hs256::new(&[7; 32]), TokenIdKey::new(&[8; 32]))
+        Tokens::new(TokenKey::Secret(Hs256::new(&[7; 32])), TokenIdKey::new(&[8; 32]))
     }
 
     fn signed(claims: &Value) -> String {

@@ -44,6 +44,8 @@ impl ApiSettings {
         if let Some(problem) = self.signing_key.as_ref().and_then(|key| weakness(key.expose())) {
             return Err(ConfigError::invalid(key("signing_key"), problem));
         }
+        let is_one = self.signing_key.is_none() || self.private_key_file.is_none();
+        require(is_one, key("private_key_file"), "must not be set together with signing_key")?;
         for claim in self.claims.keys() {
             let key = key(&format!("claims.{claim}"));
             require(
