@@ -66,7 +66,7 @@ pub use oauth_clients::pairs::OpaquePair;
 pub use oauth_clients::registry::{ClientName, MIN_CLIENT_SECRET, NewClient, OAuthClient};
 pub use operator::{COUNTED_SESSIONS, Deletion};
 pub use overview::{MailedReset, Overview};
-pub use policy::{AccountValue, Claim, Policy, RESET_PATH, ResetPage, TokenForm};
+pub use policy::{AccountValue, ApiLinks, Claim, Policy, RESET_PATH, ResetPage, TokenForm};
 pub use refused::RefusalCount;
 pub use requester::{Requester, SignedIn};
 pub use restored::{HIGHEST_NUMBER, NumbersError, check_number_file};

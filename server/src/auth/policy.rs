@@ -62,6 +62,8 @@ pub struct Policy {
     pub own_key: bool,
     /// The API's own page for a new password; `None`: the server's page at [`RESET_PATH`].
     pub reset_page: Option<ResetPage>,
+    /// Targets of mailed links, in place of those of all APIs.
+    pub links: ApiLinks,
 }
 
 impl Policy {
@@ -95,6 +97,7 @@ impl Policy {
         issuer: None,
         own_key: false,
         reset_page: None,
+        links: ApiLinks { activation: None, reset: None, email_reset: None },
     };
 
     /// Whether a refresh spends the refresh token.
@@ -173,6 +176,14 @@ impl AccountValue {
             AccountValue::Attribute(name) => attributes.get(name).cloned().unwrap_or_default(),
         }
     }
+}
+
+/// The targets of an API's mailed links, each with `{uid}` and `{token}`; `None`: as for all APIs.
+#[derive(Clone, Copy, Debug)]
+pub struct ApiLinks {
+    pub activation: Option<&'static str>,
+    pub reset: Option<&'static str>,
+    pub email_reset: Option<&'static str>,
 }
 
 /// An API's own page for a new password.

@@ -261,7 +261,7 @@ pub struct Mail {
 
 /// Targets of mailed links, with `{uid}` and `{token}`: a front end, or an app's own scheme.
 /// `None`: the server's own pages.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
 pub struct Links {
     pub activation: Option<String>,
@@ -438,6 +438,10 @@ pub struct ApiSettings {
     pub issuer: Option<String>,
     /// Strict mode: answers hide who has an account.
     pub strict: Option<bool>,
+    /// Whether new accounts wait for a mailed link.
+    pub activation: Option<bool>,
+    /// Targets of mailed links, in place of those of all APIs.
+    pub links: Links,
     /// The maximum of live sessions of an account at this API.
     pub max_sessions: Option<i64>,
 }
@@ -632,6 +636,8 @@ impl Default for ApiSettings {
             audience: None,
             issuer: None,
             strict: None,
+            activation: None,
+            links: Links::default(),
             max_sessions: None,
         }
     }

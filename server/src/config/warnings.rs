@@ -5,7 +5,7 @@ use std::fmt;
 use ipnet::IpNet;
 use url::{Host, Url};
 
-use super::Config;
+use super::{Config, Links};
 
 /// 7 MiB in five passes, 19 MiB in two and 46 MiB in one cost about this much (OWASP's minimum for
 /// argon2id).
@@ -215,29 +215,10 @@ impl Config {
     }
 
     fn exposed_links(&self) -> Vec<Warning> {
-        let links = &self.links;
-        // `links.reset` may lead to an app's own scheme: it is used only if it is bound to the app
-        // that asks.
-        let each = [
-            ("links.activation", &links.activation),
-            ("links.reset", &links.reset),
-            ("links.email_reset", &links.email_reset),
-        ];
-        let warn = |(key, link): (&str, &Option<String>)| {
-            let url = Url::parse(link.as_deref()?).ok()?;
-            let problem = match url.scheme() {
-                "https" => return None,
-                "http" if is_this_machine(&url) => return None,
-                "http" => "uses http://: others can read the link in transit",
-                _ if key == "links.reset" => return None,
-                _ => {
-                    "leads to an app's own scheme, which any app can claim; an https link that the \
-                      app has claimed is safer (Universal Link, App Link)"
-                }
-            };
-            Some(Warning::new(key, problem))
-        };
-        each.into_iter().filter_map(warn).collect()
+        let of_apis = self.apis.iter();
+        let of_apis = of_apis.map(|(name, api)| (format!("apis.{name}.links"), &api.links));
+        let all = [("links".to_owned(), &self.links)].into_iter().chain(of_apis);
+        all.flat_map(|(section, links)| links.exposed(&section)).collect()
     }
 
     fn clear_origins(&self) -> Vec<Warning> {
@@ -250,6 +231,34 @@ impl Config {
             Warning::new("cors.origins", problem)
         };
         self.cors.origins.iter().filter(is_clear).map(warn).collect()
+    }
+}
+
+impl Links {
+    /// A warning for each link that others can read or claim; `section` has these settings.
+    fn exposed(&self, section: &str) -> Vec<Warning> {
+        // The link for a new password may lead to an app's own scheme: it is used only if it is bound
+        // to the app that asks.
+        let each = [
+            ("activation", &self.activation),
+            ("reset", &self.reset),
+            ("email_reset", &self.email_reset),
+        ];
+        let warn = |(setting, link): (&str, &Option<String>)| {
+            let url = Url::parse(link.as_deref()?).ok()?;
+            let problem = match url.scheme() {
+                "https" => return None,
+                "http" if is_this_machine(&url) => return None,
+                "http" => "uses http://: others can read the link in transit",
+                _ if setting == "reset" => return None,
+                _ => {
+                    "leads to an app's own scheme, which any app can claim; an https link that the \
+                      app has claimed is safer (Universal Link, App Link)"
+                }
+            };
+            Some(Warning::new(format!("{section}.{setting}"), problem))
+        };
+        each.into_iter().filter_map(warn).collect()
     }
 }
 

@@ -105,15 +105,17 @@ async fn register(mut call: Call) -> Answer {
         request.identifiers.refuse_taken(&mut form, &call).await?;
     }
     form.finish()?;
-    let registration = Registration { language: call.language(), ..request.try_into()? };
+    let awaits_activation = policy.strict || policy.activation.unwrap_or_default();
+    let registration =
+        Registration { language: call.language(), awaits_activation, ..request.try_into()? };
     if policy.strict {
         let shown = UserResponse::unconfirmed(&registration.identifiers);
-        let registration = Registration { awaits_activation: true, ..registration };
-        let id = auth.register_masked(registration, call.asked()).await.map_err(failure)?;
+        let registered = auth.register_masked(policy, registration, call.asked()).await;
+        let id = registered.map_err(failure)?;
         return Ok(Reply::created(&UserResponse { id, ..shown }));
     }
-    let account = auth.register(registration, Some(call.client())).await.map_err(failure)?;
-    Ok(Reply::created(&UserResponse::from(account)))
+    let registered = auth.register_at(policy, registration, Some(call.client())).await;
+    Ok(Reply::created(&UserResponse::from(registered.map_err(failure)?)))
 }
 
 async fn change(mut call: Call) -> Answer {

@@ -7,8 +7,8 @@ use std::sync::{Mutex, PoisonError};
 
 use super::{ALL, Api, Dialect, Home, Views};
 use crate::api::{Member, Operation, Place};
-use crate::auth::{AccountValue, Claim, Policy, ResetPage, TokenForm};
-use crate::config::{AnswerMember, ApiSettings, ConfigError, UserIdForm};
+use crate::auth::{AccountValue, ApiLinks, Claim, Policy, ResetPage, TokenForm};
+use crate::config::{AnswerMember, ApiSettings, ConfigError, Links, UserIdForm};
 use crate::identifier::Kind;
 
 type Built<T> = Result<T, ConfigError>;
@@ -27,7 +27,7 @@ pub fn api(name: &str, settings: &ApiSettings) -> Built<Api> {
     let profile = Profile { name, settings };
     let (dialect, views) = profile.dialect()?;
     let place = profile.place(&dialect, &views)?;
-    let policy = profile.policy(&dialect.policy, &place)?;
+    let policy = profile.policy(&dialect.policy, &views, &place)?;
     Ok(Api { policy, place, dialect })
 }
 
@@ -123,8 +123,9 @@ impl Profile<'_> {
         format!("{}{rest}", prefix.trim_end_matches('/'))
     }
 
-    fn policy(&self, document: &Policy, place: &Place) -> Built<Policy> {
+    fn policy(&self, document: &Policy, views: &Views, place: &Place) -> Built<Policy> {
         self.refuse_settings_of_tokens(document)?;
+        self.refuse_settings_of_mails(document, views)?;
         let settings = self.settings;
         let rotating = settings.rotating.unwrap_or(document.rotating);
         if settings.blacklist_after_rotation.is_some() && !rotating {
@@ -156,7 +157,9 @@ impl Profile<'_> {
             issuer: settings.issuer.as_deref().map(kept),
             strict: settings.strict.unwrap_or(document.strict),
             max_sessions: settings.max_sessions.unwrap_or(document.max_sessions),
+            activation: settings.activation.or(document.activation),
             reset_page: document.reset_page.and_then(|_| reset_page(place)),
+            links: links(&settings.links),
             ..*document
         };
         if settings.fresh_claims.is_some() && policy.claims.is_empty() {
@@ -205,6 +208,25 @@ impl Profile<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// A dialect has the mails of its views alone.
+    fn refuse_settings_of_mails(&self, document: &Policy, views: &Views) -> Built<()> {
+        let ApiSettings { activation: activates, links, .. } = self.settings;
+        let Links { activation, reset, email_reset } = links;
+        let operations = views.operations();
+        for (setting, is_set, operation) in [
+            ("activation", activates.is_some(), "activation"),
+            ("links.activation", activation.is_some(), "activation"),
+            ("links.reset", reset.is_some(), "reset_password"),
+            ("links.email_reset", email_reset.is_some(), "reset_email"),
+        ] {
+            if is_set && !operations.iter().any(|one| one.name == operation) {
+                let problem = format!("{} has no such setting", document.name);
+                return Err(self.invalid(setting, problem));
+            }
+        }
+        Ok(())
     }
 
     /// The claims of the operator's choice, by name.
@@ -295,6 +317,12 @@ fn with_path(paths: &BTreeMap<&'static str, String>, path: &str) -> Option<&'sta
     let bare = |path: &str| path.trim_end_matches('/').to_owned();
     let same = |(_, other): &(&&'static str, &String)| bare(other) == bare(path);
     paths.iter().find(same).map(|(name, _)| *name)
+}
+
+fn links(settings: &Links) -> ApiLinks {
+    let Links { activation, reset, email_reset } = settings;
+    let own = |link: &Option<String>| link.as_deref().map(kept);
+    ApiLinks { activation: own(activation), reset: own(reset), email_reset: own(email_reset) }
 }
 
 fn reset_page(place: &Place) -> Option<ResetPage> {
@@ -404,7 +432,7 @@ mod tests {
     #[test]
     fn refusal_names_the_setting() {
         type Change = fn(&mut ApiSettings);
-        let cases: [(&str, Change, &str); 16] = [
+        let cases: [(&str, Change, &str); 19] = [
             ("djoser", |_| {}, "apis.shop.dialect: must be one of djoser_token, simplejwt"),
             ("native", |_| {}, "apis.shop.dialect: must be one of"),
             (
@@ -474,6 +502,21 @@ mod tests {
                 "djoser_token",
                 |api| api.rotating = Some(true),
                 "apis.shop.rotating: djoser_token has no such setting",
+            ),
+            (
+                "simplejwt",
+                |api| api.activation = Some(true),
+                "apis.shop.activation: simplejwt has no such setting",
+            ),
+            (
+                "djoser_jwt",
+                |api| api.links.email_reset = Some("https://a.example/{uid}/{token}".to_owned()),
+                "apis.shop.links.email_reset: djoser_jwt has no such setting",
+            ),
+            (
+                "djoser_token",
+                |api| api.private_key_file = Some("key.pem".into()),
+                "apis.shop.private_key_file: djoser_token has no such setting",
             ),
             (
                 "simplejwt",

@@ -98,9 +98,9 @@ async fn register(mut call: Call) -> Answer {
     let registration = Registration { language: call.language(), ..request.into() };
     let Context { auth, policy, .. } = &*call.context;
     if policy.strict {
-        auth.register_masked(registration, call.asked()).await.map_err(failure)?;
+        auth.register_masked(policy, registration, call.asked()).await.map_err(failure)?;
     } else {
-        auth.register(registration, Some(call.client())).await.map_err(failure)?;
+        auth.register_at(policy, registration, Some(call.client())).await.map_err(failure)?;
     }
     Ok(Reply::created(&json!({ "message": "User registered successfully." })))
 }

@@ -74,9 +74,9 @@ async fn register(mut call: Call) -> Answer {
     let response = RegisterResponse::new(&request)?;
     let registration = Registration { language: call.language(), ..request.try_into()? };
     if policy.strict {
-        auth.register_masked(registration, call.asked()).await.map_err(failure)?;
+        auth.register_masked(policy, registration, call.asked()).await.map_err(failure)?;
     } else {
-        auth.register(registration, Some(call.client())).await.map_err(failure)?;
+        auth.register_at(policy, registration, Some(call.client())).await.map_err(failure)?;
     }
     Ok(Reply::created(&response))
 }

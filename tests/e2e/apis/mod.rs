@@ -3,6 +3,7 @@
 mod claims;
 mod key_pairs;
 mod keys;
+mod mails;
 mod numbers;
 mod places;
 mod rotation;

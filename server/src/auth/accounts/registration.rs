@@ -54,9 +54,19 @@ impl Auth {
         registration: Registration,
         from: Option<IpAddr>,
     ) -> Result<Account> {
+        self.register_at(&Policy::BASE, registration, from).await
+    }
+
+    /// The same at an API, whose links are mailed.
+    pub async fn register_at(
+        &self,
+        policy: &Policy,
+        registration: Registration,
+        from: Option<IpAddr>,
+    ) -> Result<Account> {
         self.refuse_taken(&registration.identifiers).await?;
         let (new, identifiers) = self.prepare(registration, from).await?;
-        let outbox = self.outbox.clone();
+        let outbox = self.outbox.for_policy(policy);
         self.store
             .write(move |tx| {
                 Box::pin(async move {
@@ -102,6 +112,7 @@ impl Auth {
     /// Fails without an e-mail address.
     pub async fn register_masked(
         &self,
+        policy: &Policy,
         registration: Registration,
         asked: Requester,
     ) -> Result<i64> {
@@ -113,7 +124,7 @@ impl Auth {
         }
         let (new, identifiers) = self.prepare(registration, Some(asked.from)).await?;
         let write = || {
-            let (outbox, key) = (self.outbox.clone(), email.key().to_owned());
+            let (outbox, key) = (self.outbox.for_policy(policy), email.key().to_owned());
             let (new, identifiers) = (new.clone(), identifiers.clone());
             self.store.write(move |tx| {
                 Box::pin(insert_or_mail_owner(tx, outbox, key, new, identifiers, asked.language))

@@ -2,6 +2,7 @@
 
 use crate::auth::mailing::one_time_token::Purpose;
 use crate::auth::mailing::uid::uid_of;
+use crate::auth::policy::ApiLinks;
 
 const ACTIVATION_PATH: &str = "/auth/activate/{uid}/{token}";
 const EMAIL_RESET_PATH: &str = "/auth/reset-email/{uid}/{token}";
@@ -20,6 +21,19 @@ pub struct Links {
 }
 
 impl Links {
+    /// The same with the targets of an API.
+    pub(in crate::auth) fn with(&self, own: ApiLinks) -> Self {
+        let chosen = |own: Option<&str>, all: &Option<String>| {
+            own.map(str::to_owned).or_else(|| all.clone())
+        };
+        Links {
+            public_url: self.public_url.clone(),
+            activation: chosen(own.activation, &self.activation),
+            reset: chosen(own.reset, &self.reset),
+            email_reset: chosen(own.email_reset, &self.email_reset),
+        }
+    }
+
     /// Whether reset links open an app by its own URL scheme, which any app can claim.
     pub(in crate::auth) fn reset_opens_an_app(&self) -> bool {
         let is_web = |link: &String| link.starts_with("https://") || link.starts_with("http://");

@@ -160,7 +160,7 @@ impl Outbox {
     /// The outbox with the links of an API.
     pub fn for_policy(&self, policy: &Policy) -> Self {
         let reset_path = policy.reset_page.map_or(RESET_PATH, |page| page.link);
-        Outbox { reset_path, ..self.clone() }
+        Outbox { reset_path, links: self.links.with(policy.links), ..self.clone() }
     }
 
     /// Queues a mail to the account's mailbox, if it has one. Mails that are sent are counted per

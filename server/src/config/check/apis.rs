@@ -68,6 +68,7 @@ impl ApiSettings {
             let is_free = !matches!(member.as_str(), "access" | "refresh");
             require(is_free, key, "is the member of a token")?;
         }
+        self.links.check(&key("links"), false)?;
         for (text, setting) in [(&self.audience, "audience"), (&self.issuer, "issuer")] {
             let is_blank = text.as_ref().is_some_and(|text| text.trim().is_empty());
             require(!is_blank, key(setting), "must not be blank")?;
@@ -197,7 +198,15 @@ mod tests {
     #[test]
     fn error_names_the_full_key() {
         type Change = fn(&mut ApiSettings);
-        let cases: [(Change, &str); 8] = [
+        let cases: [(Change, &str); 10] = [
+            (
+                |api| api.links.activation = Some("https://example.com".to_owned()),
+                "apis.shop.links.activation: must be a URL with {uid} and {token} in it",
+            ),
+            (
+                |api| api.links.reset = Some("app://{uid}/{token}".to_owned()),
+                "apis.shop.links.reset: must not lead to an app's own scheme",
+            ),
             (|api| api.prefix = Some("api".to_owned()), "apis.shop.prefix: must be a path"),
             (
                 |api| drop(api.paths.insert("sign_in".to_owned(), "token".to_owned())),

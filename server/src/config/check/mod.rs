@@ -91,7 +91,7 @@ impl Config {
         self.mail.check()?;
         self.password.check()?;
         self.limits.check()?;
-        self.links.check(self.is_native_alone())?;
+        self.links.check("links", self.is_native_alone())?;
         self.redirects.check()?;
         self.outbound.check()?;
         self.webhooks.check()?;
@@ -264,21 +264,18 @@ impl Limits {
 }
 
 impl Links {
-    fn check(&self, is_native_alone: bool) -> Checked {
+    /// `section` has these settings.
+    fn check(&self, section: &str, is_native_alone: bool) -> Checked {
         let Links { activation, reset, email_reset } = self;
-        for (key, link) in [
-            ("links.activation", activation),
-            ("links.reset", reset),
-            ("links.email_reset", email_reset),
+        for (setting, link, may_be_an_apps) in [
+            ("activation", activation, true),
+            ("reset", reset, is_native_alone),
+            ("email_reset", email_reset, false),
         ] {
             let Some(link) = link else { continue };
+            let key = format!("{section}.{setting}");
             let is_sound = is_link(link) && link.contains("{uid}") && link.contains("{token}");
-            require(is_sound, key, "must be a URL with {uid} and {token} in it")?;
-            let may_be_an_apps = match key {
-                "links.activation" => true,
-                "links.reset" => is_native_alone,
-                _ => false,
-            };
+            require(is_sound, key.clone(), "must be a URL with {uid} and {token} in it")?;
             require(may_be_an_apps || !leads_to_an_app(link), key, CLAIMED_BY_ANY_APP)?;
         }
         Ok(())

@@ -118,14 +118,17 @@ async fn register(mut call: Call) -> Answer {
         }
     }
     form.finish()?;
-    let registration = Registration { language: call.language(), ..request.try_into()? };
+    let awaits_activation = policy.strict || policy.activation.unwrap_or(true);
+    let registration =
+        Registration { language: call.language(), awaits_activation, ..request.try_into()? };
     if policy.strict {
         let email = registration.sign_up_name.clone().unwrap_or_default();
-        let id = auth.register_masked(registration, call.asked()).await.map_err(failure)?;
+        let registered = auth.register_masked(policy, registration, call.asked()).await;
+        let id = registered.map_err(failure)?;
         return Ok(Reply::created(&RegisterResponse { email, id }));
     }
-    let account = auth.register(registration, Some(call.client())).await.map_err(failure)?;
-    Ok(Reply::created(&RegisterResponse::from(account)))
+    let registered = auth.register_at(policy, registration, Some(call.client())).await;
+    Ok(Reply::created(&RegisterResponse::from(registered.map_err(failure)?)))
 }
 
 /// No field of an account can be written here: the address changes by other routes.

@@ -28,7 +28,7 @@ pub async fn register(
         false => Activation::Active,
     };
     let account = match policy.strict {
-        true => auth.register_masked(registration, asked).await.map(|_| None),
+        true => auth.register_masked(policy, registration, asked).await.map(|_| None),
         false => auth.register(registration, Some(asked.from)).await.map(Some),
     };
     let account = account.map_err(failure)?.map(Into::into);

@@ -79,7 +79,7 @@ async fn register(State(context): Shared, request: Request) -> Answer {
     let request = RegisterRequest::read(read::form(request).await?)?;
     let registration = request.registration(asked.language);
     if policy.strict {
-        auth.register_masked(registration, asked).await.map_err(failure)?;
+        auth.register_masked(policy, registration, asked).await.map_err(failure)?;
         return Ok(Reply::accepted());
     }
     let pair = auth.register_and_sign_in(policy, registration, asked.from).await;
