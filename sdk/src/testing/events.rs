@@ -137,6 +137,7 @@ fn before(received: &ReceivedRequest) -> Result<i64, Refusal> {
 fn exported_account(id: i64, account: &StoredAccount) -> ExportedAccount {
     ExportedAccount {
         id,
+        foreign_id: None,
         display_name: account.display_name.clone(),
         sign_up_name: None,
         pending_email: account.pending_email.clone(),

@@ -100,6 +100,9 @@ pub struct ExportedAttribute {
 pub struct ExportedAccount {
     /// The id of the account.
     pub id: i64,
+    /// The id that it had on another server, if that is no number.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub foreign_id: Option<String>,
     /// The display name.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub display_name: Option<String>,

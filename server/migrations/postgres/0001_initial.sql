@@ -17,11 +17,13 @@ create table accounts (
     password_voided boolean not null default false,
     password_by_sign_in_at bigint,
     language text,
-    session_generation bigint not null
+    session_generation bigint not null,
+    foreign_id text
 );
 
 create index accounts_waiting on accounts (created_at) where awaits_activation = true;
 create index accounts_registered on accounts (id) where imported = false;
+create unique index accounts_foreign_id on accounts (foreign_id) where foreign_id is not null;
 
 create table identifiers (
     key text primary key,

@@ -1,5 +1,7 @@
 //! What an account is called, and which address is its mailbox.
 
+use serde_json::Value;
+
 use crate::identifier::{Email, stand_in};
 use crate::readable::may_become_a_link;
 use crate::store::accounts::Account;
@@ -11,6 +13,15 @@ impl Account {
         let is_pending = self.pending_email_until.is_some_and(|until| until > now);
         let is_other = self.pending_email != self.email;
         Account { pending_email: self.pending_email.filter(|_| is_pending && is_other), ..self }
+    }
+
+    /// The id that an API shows, of an account that [`crate::auth::Auth::shown_at`] has prepared for
+    /// it.
+    pub fn shown_id(&self) -> Value {
+        match &self.foreign_id {
+            Some(foreign_id) => foreign_id.clone().into(),
+            None => self.id.into(),
+        }
     }
 
     /// A name of the account where an address is expected: its e-mail address, else its phone, else

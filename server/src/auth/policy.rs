@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::auth::password::{Password, TooLong};
-use crate::config::MAX_SESSIONS;
+use crate::config::{MAX_SESSIONS, UserIdForm};
 use crate::error::{Result, TokenFault};
 use crate::identifier::Kind;
 use crate::store::accounts::Account;
@@ -49,8 +49,8 @@ pub struct Policy {
     pub new_network_notice: Option<bool>,
     /// The form of access credentials.
     pub form: TokenForm,
-    /// Whether the account id in tokens is a string.
-    pub text_id: bool,
+    /// The form of the account's id in tokens; a foreign id is in answers too.
+    pub user_id: UserIdForm,
     /// What a sign-in writes into tokens beside the claims of their form, in this order.
     pub claims: &'static [Claim],
     /// Whether a refresh writes these claims anew, in place of those of its refresh token.
@@ -90,7 +90,7 @@ impl Policy {
         activation: None,
         new_network_notice: None,
         form: TokenForm::SimpleJwt,
-        text_id: false,
+        user_id: UserIdForm::Number,
         claims: &[],
         fresh_claims: false,
         audience: None,
@@ -107,7 +107,7 @@ impl Policy {
 
     /// What a token of a replaced server is known by: its `jti`, which says nothing about a token
     /// that was signed with another key.
-    pub(in crate::auth) fn foreign_id(&self, jti: &str) -> String {
+    pub(in crate::auth) fn foreign_token(&self, jti: &str) -> String {
         if self.own_key { format!("{} {jti}", self.name) } else { jti.to_owned() }
     }
 
@@ -145,6 +145,7 @@ pub struct Claim {
 /// What a claim, or a member of an answer, says of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AccountValue {
+    /// As answers show it.
     Id,
     /// The name that answers show as `username`.
     Username,
@@ -162,11 +163,12 @@ impl AccountValue {
         matches!(self, AccountValue::Attribute(_))
     }
 
-    /// A text that the account does not have is empty.
+    /// A text that the account does not have is empty. The account is prepared for the API by
+    /// [`crate::auth::Auth::shown_at`].
     pub fn of(self, account: &Account, attributes: &Map<String, Value>) -> Value {
         let text = |text: &Option<String>| Value::String(text.clone().unwrap_or_default());
         match self {
-            AccountValue::Id => account.id.into(),
+            AccountValue::Id => account.shown_id(),
             AccountValue::Username => account.display_username().into(),
             AccountValue::Email => text(&account.email),
             AccountValue::Phone => text(&account.phone),

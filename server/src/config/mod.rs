@@ -460,6 +460,8 @@ pub enum AnswerMember {
 pub enum UserIdForm {
     Number,
     Text,
+    /// The id that the account has in a replaced system.
+    Foreign,
 }
 
 /// A key for tokens with a user name.

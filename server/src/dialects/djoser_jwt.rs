@@ -2,6 +2,7 @@
 //! SimpleJWT 5.3 with a logout.
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::{Dialect, Home, Views};
 use crate::api::Context;
@@ -112,10 +113,11 @@ async fn register(mut call: Call) -> Answer {
         let shown = UserResponse::unconfirmed(&registration.identifiers);
         let registered = auth.register_masked(policy, registration, call.asked()).await;
         let id = registered.map_err(failure)?;
-        return Ok(Reply::created(&UserResponse { id, ..shown }));
+        return Ok(Reply::created(&UserResponse { id: id.into(), ..shown }));
     }
     let registered = auth.register_at(policy, registration, Some(call.client())).await;
-    Ok(Reply::created(&UserResponse::from(registered.map_err(failure)?)))
+    let account = auth.shown_at(policy, registered.map_err(failure)?).await.map_err(failure)?;
+    Ok(Reply::created(&UserResponse::from(account)))
 }
 
 async fn change(mut call: Call) -> Answer {
@@ -132,8 +134,9 @@ async fn change(mut call: Call) -> Answer {
     }
     form.finish()?;
     let new = NewNames { identifiers, display_name: None };
-    let changed = auth.change_names(policy, &proof, new).await;
-    Ok(Reply::ok(&UserResponse::from(changed.map_err(failure)?)))
+    let changed = auth.change_names(policy, &proof, new).await.map_err(failure)?;
+    let account = auth.shown_at(policy, changed).await.map_err(failure)?;
+    Ok(Reply::ok(&UserResponse::from(account)))
 }
 
 async fn create(call: Call) -> Answer {
@@ -278,7 +281,7 @@ impl ChangeRequest {
 
 #[derive(Serialize)]
 struct UserResponse {
-    id: i64,
+    id: Value,
     username: String,
     email: Option<String>,
     phone: Option<String>,
@@ -292,7 +295,7 @@ impl UserResponse {
         let of = |kind| identifiers.iter().find(|one| one.kind() == kind);
         let shown = |one: &Identifier| one.shown().to_owned();
         UserResponse {
-            id: 0,
+            id: Value::Null,
             username: identifiers.first().map(shown).unwrap_or_default(),
             email: of(Kind::Email).map(shown),
             phone: of(Kind::Phone).map(shown),
@@ -305,7 +308,7 @@ impl UserResponse {
 impl From<Account> for UserResponse {
     fn from(account: Account) -> Self {
         UserResponse {
-            id: account.id,
+            id: account.shown_id(),
             username: account.display_username(),
             email: account.email,
             phone: account.phone,

@@ -146,10 +146,7 @@ impl Profile<'_> {
             early_refresh_seconds: settings
                 .early_refresh_seconds
                 .or(document.early_refresh_seconds),
-            text_id: match settings.user_id {
-                Some(form) => form == UserIdForm::Text,
-                None => document.text_id,
-            },
+            user_id: settings.user_id.unwrap_or(document.user_id),
             claims: self.claims()?,
             fresh_claims: settings.fresh_claims.unwrap_or(document.fresh_claims),
             own_key: settings.signing_key.is_some() || settings.private_key_file.is_some(),
@@ -164,6 +161,11 @@ impl Profile<'_> {
         };
         if settings.fresh_claims.is_some() && policy.claims.is_empty() {
             return Err(self.invalid("fresh_claims", "needs claims"));
+        }
+        if policy.strict && policy.user_id == UserIdForm::Foreign {
+            let problem = "must be off if user_id is foreign: the answer to a registration in strict \
+                           mode has a number";
+            return Err(self.invalid("strict", problem));
         }
         if policy.access_seconds > policy.refresh_seconds {
             let problem = format!("must not be above refresh_seconds, {}", policy.refresh_seconds);
@@ -192,7 +194,7 @@ impl Profile<'_> {
             ("rotating", rotating.is_some()),
             ("blacklist_after_rotation", blacklist_after_rotation.is_some()),
             ("early_refresh_seconds", early_refresh_seconds.is_some()),
-            ("user_id", user_id.is_some()),
+            ("user_id", user_id.is_some_and(|form| form != UserIdForm::Foreign)),
             ("signing_key", signing_key.is_some()),
             ("private_key_file", private_key_file.is_some()),
             ("answer", !answer.is_empty()),

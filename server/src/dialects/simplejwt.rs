@@ -3,12 +3,13 @@
 
 use axum::http::StatusCode;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Dialect, Home, Views};
 use crate::api::Context;
 use crate::auth::password::Password;
 use crate::auth::{Account, NewPassword, Policy, Registration, Requested, ResetPage};
+use crate::config::UserIdForm;
 use crate::drf::fields::{Form, Text};
 use crate::drf::simple_jwt::{self, V5_5};
 use crate::drf::{self, Answer, Call, Reply, View, common_failure};
@@ -27,7 +28,7 @@ pub const DIALECT: Dialect = Dialect {
         name: "simplejwt",
         code: 1,
         signs_in_by: &[Kind::Username],
-        text_id: true,
+        user_id: UserIdForm::Text,
         reset_page: Some(RESET_PAGE),
         ..Policy::BASE
     },
@@ -203,7 +204,7 @@ impl ConfirmRequest {
 
 #[derive(Serialize)]
 struct ProfileResponse {
-    id: i64,
+    id: Value,
     username: String,
     email: String,
 }
@@ -211,7 +212,7 @@ struct ProfileResponse {
 impl From<Account> for ProfileResponse {
     fn from(account: Account) -> Self {
         ProfileResponse {
-            id: account.id,
+            id: account.shown_id(),
             username: account.display_username(),
             email: account.email.unwrap_or_default(),
         }

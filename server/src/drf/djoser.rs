@@ -166,9 +166,10 @@ pub async fn reset_email<S: Site>(mut call: Call) -> Answer {
 /// The caller's account, if the path names it or no account; another account is not found.
 pub async fn own_account<S: Site>(call: &Call) -> Result<Account, Reply> {
     let account = S::account(call).await?;
+    let own = account.foreign_id.clone().unwrap_or_else(|| account.id.to_string());
     match call.parameter() {
         "" => Ok(account),
-        id if id == account.id.to_string() => Ok(account),
+        id if id == own => Ok(account),
         _ => Err(Reply::not_found()),
     }
 }

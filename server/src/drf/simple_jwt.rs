@@ -182,8 +182,9 @@ impl Wording {
 
     /// The account of a call that has passed [`bearer_5_3`] or [`bearer_5_5`].
     pub async fn account(&self, call: &Call) -> Result<Account, Reply> {
-        let who = call.signed_in()?;
-        call.context.auth.account(who).await.map_err(|error| self.header_refusal(&error))
+        let (Context { auth, policy, .. }, who) = (&*call.context, call.signed_in()?);
+        let account = auth.account(who).await.map_err(|error| self.header_refusal(&error))?;
+        auth.shown_at(policy, account).await.map_err(|error| self.header_refusal(&error))
     }
 }
 

@@ -45,8 +45,9 @@ pub fn refusal(error: &Error) -> Reply {
 
 /// The account of a call that has passed [`token_or_bearer`].
 pub async fn account(call: &Call) -> Result<Account, Reply> {
-    let who = call.signed_in()?;
-    call.context.auth.account(who).await.map_err(|error| refusal(&error))
+    let (Context { auth, policy, .. }, who) = (&*call.context, call.signed_in()?);
+    let account = auth.account(who).await.map_err(|error| refusal(&error))?;
+    auth.shown_at(policy, account).await.map_err(|error| refusal(&error))
 }
 
 async fn authenticate(call: &Call) -> Result<Option<SignedIn>, Reply> {

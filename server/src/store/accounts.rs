@@ -49,6 +49,8 @@ pub struct Account {
     pub pending_email_until: Option<i64>,
     pub phone: Option<String>,
     pub username: Option<String>,
+    /// Its id in a replaced system whose ids are no numbers.
+    pub foreign_id: Option<String>,
 }
 
 from_row!(Account {
@@ -77,6 +79,7 @@ from_row!(Account {
     pending_email_until,
     phone,
     username,
+    foreign_id,
 });
 
 /// What a sign-in reads: the account's id, state and stored password.
@@ -115,7 +118,7 @@ macro_rules! account_columns {
          accounts.password_voided, accounts.password_by_sign_in_at, accounts.is_superuser,
          accounts.created_at,
          accounts.last_sign_in_at, accounts.imported, accounts.joined_at, accounts.foreign_not_before,
-         accounts.undated_refused, accounts.language,
+         accounts.undated_refused, accounts.language, accounts.foreign_id,
          (select e.shown from identifiers e
           where e.account_id = accounts.id and e.kind = 'email' and e.left_at is null) as email,
          (select e.verified_at from identifiers e
@@ -193,6 +196,52 @@ pub async fn password_version(tx: &mut Tx, id: i64) -> Result<Option<i64>> {
     Ok(on!(tx, db => sqlx::query_scalar(
         "select password_version from accounts where id = $1 and password is not null",
     ).bind(id).fetch_optional(db).await)?)
+}
+
+/// The account with this foreign id.
+pub async fn account_of_foreign_id(tx: &mut Tx, foreign_id: String) -> Result<Option<i64>> {
+    Ok(on!(tx, db => sqlx::query_scalar(
+        "select id from accounts where foreign_id = $1",
+    ).bind(foreign_id).fetch_optional(db).await)?)
+}
+
+/// The account with this foreign id, if the session is one of its own.
+pub async fn account_of_foreign_id_in(
+    tx: &mut Tx,
+    foreign_id: String,
+    session: i64,
+) -> Result<Option<i64>> {
+    Ok(on!(tx, db => sqlx::query_scalar(
+        "select a.id from accounts a
+         join sessions s on s.account_id = a.id
+         where a.foreign_id = $1 and s.id = $2",
+    ).bind(foreign_id).bind(session).fetch_optional(db).await)?)
+}
+
+pub async fn foreign_id(tx: &mut Tx, id: i64) -> Result<Option<String>> {
+    Ok(on!(tx, db => sqlx::query_scalar(
+        "select foreign_id from accounts where id = $1 and foreign_id is not null",
+    ).bind(id).fetch_optional(db).await)?)
+}
+
+/// The foreign id of an account, which is `new` if it had none; `None` if there is no such account.
+pub async fn foreign_id_or(tx: &mut Tx, id: i64, new: String) -> Result<Option<String>> {
+    Ok(on!(tx, db => sqlx::query_scalar(
+        "update accounts set foreign_id = coalesce(foreign_id, $2)
+         where id = $1
+         returning foreign_id",
+    ).bind(id).bind(new).fetch_optional(db).await)?)
+}
+
+/// Gives an account a foreign id; false if it has another one, or if another account has this.
+pub async fn set_foreign_id(tx: &mut Tx, id: i64, foreign_id: String) -> Result<bool> {
+    let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
+        "update accounts set foreign_id = $2
+         where id = $1 and (foreign_id is null or foreign_id = $2)
+           and not exists (select 1 from accounts o where o.foreign_id = $2 and o.id <> $1)
+         returning id",
+    ).bind(id).bind(foreign_id).fetch_optional(db).await)?;
+    Ok(row.is_some())
 }
 
 /// Whether the account is active; `None` if there is none.

@@ -1,6 +1,7 @@
 //! APIs of the settings: dialects at places of their own, beside the documents.
 
 mod claims;
+mod foreign_ids;
 mod key_pairs;
 mod keys;
 mod mails;

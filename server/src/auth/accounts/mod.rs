@@ -5,6 +5,7 @@ pub mod address;
 pub mod attributes;
 pub mod create;
 pub mod find;
+pub mod foreign_id;
 pub mod identifiers;
 pub mod import;
 pub mod ownership;

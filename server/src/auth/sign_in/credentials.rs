@@ -23,6 +23,7 @@ use crate::auth::tokens::simple_jwt::{
     AccountClaim, Claims, NewToken, RefreshToken, Tokens, derived_claims, sign_in_claims,
 };
 use crate::auth::tokens::token_id::{TokenId, TokenType};
+use crate::config::UserIdForm;
 use crate::error::{Error, Result, TokenFault};
 use crate::request_record;
 use crate::store::accounts::Account;
@@ -83,11 +84,27 @@ impl Auth {
         now: i64,
     ) -> Result<Pair> {
         let mut claims = sign_in_claims();
+        self.write_foreign_id(policy, first.account_id, &mut claims).await?;
         self.write_claims(policy, first.account_id, account, &mut claims).await?;
         Ok(Pair {
             refresh: self.sign(policy, TokenType::Refresh, first, claims.clone(), now)?,
             access: self.sign(policy, TokenType::Access, first, claims, now)?,
         })
+    }
+
+    /// Writes the claim that names the account, if that is a foreign id; a number is written when
+    /// the token is signed.
+    async fn write_foreign_id(
+        &self,
+        policy: &Policy,
+        account_id: i64,
+        claims: &mut Map<String, Value>,
+    ) -> Result<()> {
+        if policy.user_id == UserIdForm::Foreign {
+            let foreign_id = self.foreign_id(account_id).await?;
+            claims.insert("user_id".to_owned(), foreign_id.into());
+        }
+        Ok(())
     }
 
     /// Writes the claims of the operator's choice.
@@ -105,7 +122,7 @@ impl Auth {
             Some(account) => Some(account),
             None => accounts::account(&mut self.store.read().await?, account_id).await?,
         };
-        let account = account.ok_or(Error::AccountNotFound)?;
+        let account = self.shown_at(policy, account.ok_or(Error::AccountNotFound)?).await?;
         let attributes = match policy.claims.iter().any(|claim| claim.value.is_attribute()) {
             true => self.attributes(account_id).await?,
             false => Map::new(),
@@ -133,6 +150,7 @@ impl Auth {
         };
         let (known, ends) = (refreshed.place_known_until, now + policy.refresh_seconds);
         self.renew_place(refreshed.account_id, known, from, ends).await;
+        self.write_foreign_id(policy, refreshed.account_id, &mut claims).await?;
         if policy.fresh_claims {
             self.write_claims(policy, refreshed.account_id, None, &mut claims).await?;
         }
@@ -165,7 +183,7 @@ impl Auth {
     pub async fn verify(&self, policy: &Policy, token: &str) -> Result<()> {
         let now = self.clock.now();
         if let Some(claims) = self.claims_by_own_key(policy, token, now)? {
-            return self.verify_claims(policy, &claims, now).await;
+            return self.verify_claims(policy, claims, now).await;
         }
         let hash = token_hash(token);
         if let Some(AccessSubject { account_id, session }) = self.known_subject(&hash, now).await? {
@@ -184,11 +202,12 @@ impl Auth {
             return Err(TokenFault::Malformed.into());
         }
         self.remember(hash, &claims);
-        self.verify_claims(policy, &claims, now).await
+        self.verify_claims(policy, claims, now).await
     }
 
-    async fn verify_claims(&self, policy: &Policy, claims: &Claims, now: i64) -> Result<()> {
+    async fn verify_claims(&self, policy: &Policy, claims: Claims, now: i64) -> Result<()> {
         claims.id_and_expiry()?;
+        let claims = &self.with_account(Some(policy), claims).await?;
         match self.own_id(claims, now)? {
             None => self.verify_foreign(policy, claims).await,
             Some(id) if claims.is(TokenType::Refresh) => {
@@ -203,6 +222,25 @@ impl Auth {
                 checked.map(|_| ()).map_err(mask_account_state)
             }
         }
+    }
+
+    /// Finds the account of a token that names it by a foreign id. In a token of a replaced server, a
+    /// text is one if the API has such ids, or if it is no number.
+    async fn with_account(&self, policy: Option<&Policy>, mut claims: Claims) -> Result<Claims> {
+        let has_such_ids = policy.is_some_and(|policy| policy.user_id == UserIdForm::Foreign);
+        let is_number = claims.id.is_none() && claims.account != AccountClaim::Unknown;
+        let Some(foreign_id) = claims.foreign_id.take().filter(|_| has_such_ids || !is_number)
+        else {
+            return Ok(claims);
+        };
+        let mut tx = self.store.read().await?;
+        let account = match claims.id {
+            // An account that was imported again has the id, and not the sessions of the first.
+            Some(id) => accounts::account_of_foreign_id_in(&mut tx, foreign_id, id.session).await?,
+            None => accounts::account_of_foreign_id(&mut tx, foreign_id).await?,
+        };
+        claims.account = account.map_or(AccountClaim::Unknown, AccountClaim::Id);
+        Ok(claims)
     }
 
     /// The claims of a token under the API's own key. `None`: it has none, or another key has signed
@@ -230,9 +268,9 @@ impl Auth {
     ) -> Result<SignedIn> {
         let now = self.clock.now();
         if let Some(claims) = self.claims_by_own_key(policy, credential, now)? {
-            return self.signed_in_by_claims(&claims, now).await;
+            return self.signed_in_by_claims(Some(policy), claims, now).await;
         }
-        match self.signed_in(credential, from).await? {
+        match self.authenticate(Some(policy), credential, from).await? {
             who if policy.own_key && who.session.is_none() => Err(TokenFault::Malformed.into()),
             who => Ok(who),
         }
@@ -241,6 +279,16 @@ impl Auth {
     /// Authenticates an access credential of any form. `from` is the address of its owner; `None`
     /// if the request may come from another server that received the credential.
     pub async fn signed_in(&self, credential: &str, from: Option<IpAddr>) -> Result<SignedIn> {
+        self.authenticate(None, credential, from).await
+    }
+
+    /// `policy` is that of the API that was called, if it decides how a token is read.
+    async fn authenticate(
+        &self,
+        policy: Option<&Policy>,
+        credential: &str,
+        from: Option<IpAddr>,
+    ) -> Result<SignedIn> {
         if is_api_token(credential) || is_opaque_token(credential) {
             return self.signed_in_by_api_token(credential, from).await;
         }
@@ -260,12 +308,18 @@ impl Auth {
             Err(fault) => return Err(fault.into()),
         };
         self.remember(hash, &claims);
-        self.signed_in_by_claims(&claims, now).await
+        self.signed_in_by_claims(policy, claims, now).await
     }
 
-    async fn signed_in_by_claims(&self, claims: &Claims, now: i64) -> Result<SignedIn> {
+    async fn signed_in_by_claims(
+        &self,
+        policy: Option<&Policy>,
+        claims: Claims,
+        now: i64,
+    ) -> Result<SignedIn> {
         claims.id_and_expiry()?;
         claims.expect(TokenType::Access)?;
+        let claims = &self.with_account(policy, claims).await?;
         match self.own_id(claims, now)? {
             Some(id) => {
                 let account_id = self.check_own_access(id.session, claims.account).await?;
@@ -315,8 +369,10 @@ impl Auth {
 
     /// Remembers an access token of this server, which its secret has signed, for as long as
     /// [`Auth::own_id`] accepts it: at any API, so what an API's own key has signed is not remembered.
+    /// Nor is a token that names its account by a foreign id: the database says whose that is.
     fn remember(&self, hash: TokenHash, claims: &Claims) {
-        let Some(id) = claims.id.filter(|_| claims.is(TokenType::Access)) else { return };
+        let is_lasting = claims.is(TokenType::Access) && claims.foreign_id.is_none();
+        let Some(id) = claims.id.filter(|_| is_lasting) else { return };
         let policy = self.policies.iter().find(|policy| policy.code == id.policy);
         let (Some(policy), AccountClaim::Id(account_id)) = (policy, claims.account) else { return };
         let (Some(issued_at), Some(expires_at)) = (claims.issued_at, claims.expires_at) else {
@@ -351,7 +407,7 @@ impl Auth {
             kind,
             id: TokenId { session: of.session, policy: policy.code, generation },
             account_id: of.account_id,
-            text_id: policy.text_id,
+            user_id: policy.user_id,
             now,
             expires_at: now + seconds,
         };
@@ -366,8 +422,9 @@ impl Auth {
     async fn read_refresh(&self, policy: &Policy, token: &str, now: i64) -> Result<RefreshToken> {
         let claims = self.tokens_of(policy).read(token, now)?;
         let (jti, expires_at) = claims.id_and_expiry()?;
-        let jti = policy.foreign_id(jti);
+        let jti = policy.foreign_token(jti);
         claims.expect(TokenType::Refresh)?;
+        let claims = self.with_account(Some(policy), claims).await?;
         let id = self.own_id(&claims, now)?;
         if id.is_some_and(|id| id.policy != policy.code) {
             // Another API may not rotate: there, a spent token would work again.
@@ -464,8 +521,11 @@ impl Auth {
     /// Checks the session and account of an access token of this server: in memory, or in the
     /// database if not all revocations are known in memory.
     async fn check_own_access(&self, session: i64, account: AccountClaim) -> Result<i64> {
-        let AccountClaim::Id(account_id) = account else {
-            return Err(TokenFault::NoAccount.into());
+        let account_id = match account {
+            AccountClaim::Id(id) => id,
+            // The foreign id of an account that was deleted.
+            AccountClaim::Unknown => return Err(Error::AccountNotFound),
+            AccountClaim::Absent => return Err(TokenFault::NoAccount.into()),
         };
         request_record::note_session(account_id, Some(session));
         self.check_number(account_id).await?;

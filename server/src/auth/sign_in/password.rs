@@ -80,6 +80,7 @@ impl Auth {
     ) -> Result<(Pair, Account)> {
         let SignedInAccount { opened, account } =
             self.open_by_password(policy, who, password, from, SessionExtras::default()).await?;
+        let account = self.shown_at(policy, account).await?;
         let pair = self.pair(policy, opened, Some(account.clone())).await?;
         Ok((pair, account))
     }

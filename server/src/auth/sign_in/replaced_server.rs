@@ -99,7 +99,7 @@ impl Auth {
         }
         let (jti, _) = claims.id_and_expiry()?;
         let mut tx = self.store.read().await?;
-        check_not_spent(&mut tx, &policy.foreign_id(jti), claims.account).await
+        check_not_spent(&mut tx, &policy.foreign_token(jti), claims.account).await
     }
 }
 

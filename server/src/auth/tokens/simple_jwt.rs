@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use crate::auth::tokens::hs256::Hs256;
 use crate::auth::tokens::key_pair::TokenKeyPair;
 use crate::auth::tokens::token_id::{TokenBinding, TokenId, TokenIdKey, TokenSubject, TokenType};
+use crate::config::UserIdForm;
 use crate::error::{Error, Fault, Result, TokenFault};
 
 impl TokenType {
@@ -57,8 +58,8 @@ pub struct NewToken {
     pub kind: TokenType,
     pub id: TokenId,
     pub account_id: i64,
-    /// Whether `user_id` is a string if the passed claims do not decide that.
-    pub text_id: bool,
+    /// The form of `user_id` if the passed claims do not decide that. They have the foreign id.
+    pub user_id: UserIdForm,
     pub now: i64,
     pub expires_at: i64,
 }
@@ -74,6 +75,8 @@ pub struct Claims {
     /// `None`: a foreign token.
     pub id: Option<TokenId>,
     pub account: AccountClaim,
+    /// `user_id` if it is a foreign id, or may be one in a foreign token.
+    pub foreign_id: Option<String>,
     /// The token has the form of `sign_in::user_name_tokens` instead.
     pub is_user_name_token: bool,
 }
@@ -94,15 +97,25 @@ impl Tokens {
 
     /// Signs a token with these claims; type, times, id and account are set here.
     pub fn sign(&self, token: NewToken, mut claims: Map<String, Value>) -> Result<String> {
-        let NewToken { kind, id, account_id, text_id, now, expires_at } = token;
-        let user_id = match claims.get("user_id") {
-            // The type of the refresh token that the claims come from.
-            Some(Value::Number(_)) => account_id.into(),
-            Some(Value::String(_)) => account_id.to_string().into(),
-            _ if text_id => account_id.to_string().into(),
-            _ => account_id.into(),
+        let NewToken { kind, id, account_id, user_id: form, now, expires_at } = token;
+        let (user_id, jti) = match (form, claims.get("user_id")) {
+            (UserIdForm::Foreign, Some(Value::String(foreign_id))) => {
+                let subject = TokenSubject::ForeignId(foreign_id);
+                let jti = self.ids.write(id, binding(kind, subject, Some(now)));
+                (Value::String(foreign_id.clone()), jti)
+            }
+            (form, claim) => {
+                let user_id: Value = match (claim, form) {
+                    // The type of the refresh token that the claims come from.
+                    (Some(Value::Number(_)), _) => account_id.into(),
+                    (Some(Value::String(_)), _) => account_id.to_string().into(),
+                    (_, UserIdForm::Number) => account_id.into(),
+                    (_, UserIdForm::Text | UserIdForm::Foreign) => account_id.to_string().into(),
+                };
+                let subject = TokenSubject::Account(account_id);
+                (user_id, self.ids.write(id, binding(kind, subject, Some(now))))
+            }
         };
-        let jti = self.ids.write(id, binding(kind, account_id, Some(now)));
         claims.insert("token_type".to_owned(), kind.as_str().into());
         claims.insert("jti".to_owned(), jti.into());
         claims.insert("exp".to_owned(), expires_at.into());
@@ -120,7 +133,18 @@ impl Tokens {
         let not_before = raw.nbf.map(|nbf| seconds(&nbf)).transpose()?;
         let jti = raw.jti.map(|jti| text(jti).ok_or(TokenFault::Malformed)).transpose()?;
         let account = account_claim(raw.user_id.as_ref());
-        let id = self.own_id(jti.as_deref(), raw.token_type.as_ref(), account, issued_at);
+        let user_id = raw.user_id.and_then(text);
+        let own_id =
+            |subject| self.own_id(jti.as_deref(), raw.token_type.as_ref(), subject, issued_at);
+        let by_number = match account {
+            AccountClaim::Id(id) => own_id(TokenSubject::Account(id)),
+            AccountClaim::Absent | AccountClaim::Unknown => None,
+        };
+        let by_foreign_id = match &user_id {
+            Some(user_id) if by_number.is_none() => own_id(TokenSubject::ForeignId(user_id)),
+            _ => None,
+        };
+        let id = by_number.or(by_foreign_id);
         // The clock of another node may be slightly ahead: its tokens are accepted here too.
         let is_own = id.is_some();
         let makes_sense = |from: &i64| *from >= 0 && (is_own || *from <= now);
@@ -141,6 +165,7 @@ impl Tokens {
             jti,
             id,
             account,
+            foreign_id: user_id.filter(|_| by_number.is_none()),
             is_user_name_token,
         })
     }
@@ -150,21 +175,20 @@ impl Tokens {
         &self,
         jti: Option<&str>,
         token_type: Option<&Value>,
-        account: AccountClaim,
+        subject: TokenSubject<'_>,
         issued_at: Option<i64>,
     ) -> Option<TokenId> {
         let kind = [TokenType::Access, TokenType::Refresh]
             .into_iter()
             .find(|kind| token_type.and_then(Value::as_str) == Some(kind.as_str()))?;
-        let AccountClaim::Id(account_id) = account else { return None };
-        self.ids.read(jti?, binding(kind, account_id, issued_at))
+        self.ids.read(jti?, binding(kind, subject, issued_at))
     }
 }
 
 /// The claims that the id of such a token is bound to; the time of issue only in an access token.
-pub fn binding(kind: TokenType, account_id: i64, issued_at: Option<i64>) -> TokenBinding<'static> {
+fn binding(kind: TokenType, subject: TokenSubject<'_>, issued_at: Option<i64>) -> TokenBinding<'_> {
     let time = issued_at.filter(|_| kind == TokenType::Access);
-    TokenBinding { kind, time, subject: TokenSubject::Account(account_id) }
+    TokenBinding { kind, time, subject }
 }
 
 impl Claims {
@@ -320,6 +344,35 @@ mod tests {
     }
 
     #[test]
+    fn token_with_a_foreign_id_is_bound_to_it() {
+        let id = TokenId { session: 7, policy: 7, generation: 0 };
+        let token = NewToken {
+            kind: TokenType::Access,
+            id,
+            account_id: 1,
+            user_id: UserIdForm::Foreign,
+            now: 1,
+            expires_at: 9,
+        };
+        // A foreign id may look like the number of another account.
+        for foreign_id in ["6f0b7c1e-0f6a-4b58-9c3f-0a1b2c3d4e5f", "2", "anna"] {
+            let mut claims = sign_in_claims();
+            claims.insert("user_id".to_owned(), foreign_id.into());
+            let text = tokens().sign(token, claims).expect("JSON");
+            let read = tokens().read(&text, 2).expect("a good token");
+            assert_eq!((read.id, read.foreign_id.as_deref()), (Some(id), Some(foreign_id)));
+            let mut other = read.whole().expect("an object");
+            other.insert("user_id".to_owned(), "bob".into());
+            let other = tokens().read(&signed(&other.into()), 2).expect("a good signature");
+            assert_eq!((other.id, other.foreign_id.as_deref()), (None, Some("bob")));
+        }
+        let by_number = NewToken { user_id: UserIdForm::Text, ..token };
+        let text = tokens().sign(by_number, sign_in_claims()).expect("JSON");
+        let read = tokens().read(&text, 2).expect("a good token");
+        assert_eq!((read.id, read.account, read.foreign_id), (Some(id), AccountClaim::Id(1), None));
+    }
+
+    #[test]
     fn claims_of_others_are_carried_over() {
         let token = signed(
             &serde_json::json!({"token_type": "refresh", "exp": 9, "jti": "x", "user_id": "1", "aud": "y"}),
@@ -332,7 +385,7 @@ mod tests {
             kind: TokenType::Access,
             id,
             account_id: 1,
-            text_id: false,
+            user_id: UserIdForm::Number,
             now: 1,
             expires_at: 2,
         };

@@ -39,6 +39,7 @@ pub struct TokenBinding<'t> {
 pub enum TokenSubject<'t> {
     Account(i64),
     UserName(&'t str),
+    ForeignId(&'t str),
 }
 
 /// Writes and verifies ids; no `Debug`.
@@ -97,6 +98,7 @@ impl TokenIdKey {
         let (subject_form, number, name) = match binding.subject {
             TokenSubject::Account(id) => (0, id, ""),
             TokenSubject::UserName(name) => (1, 0, name),
+            TokenSubject::ForeignId(id) => (2, 0, id),
         };
         let kind = u8::from(binding.kind == TokenType::Refresh);
         let forms = [kind, id.policy, subject_form, u8::from(binding.time.is_some())];
@@ -186,10 +188,12 @@ mod tests {
         let id = TokenId { session: 77, policy: 2, generation: 0 };
         let name = TokenSubject::UserName("anna@example.com");
         let named = TokenBinding { subject: name, ..ACCESS };
+        let foreign = TokenSubject::ForeignId("anna@example.com");
         let others = [
             ACCESS,
             REFRESH,
             named,
+            TokenBinding { subject: foreign, ..ACCESS },
             TokenBinding { time: Some(10), ..ACCESS },
             TokenBinding { time: None, ..ACCESS },
             TokenBinding { subject: TokenSubject::Account(8), ..ACCESS },

@@ -50,6 +50,24 @@ pub async fn set_attributes(auth: &Auth, id: i64, attributes: Map<String, Value>
     }
 }
 
+/// What a token and a path of an answer can have in them.
+const LONGEST_FOREIGN_ID: usize = 255;
+
+pub async fn set_foreign_id(auth: &Auth, id: i64, foreign_id: String) -> Outcome {
+    let is_sound = (1..=LONGEST_FOREIGN_ID).contains(&foreign_id.len())
+        && !foreign_id.contains(|c: char| c.is_control() || c.is_whitespace());
+    if !is_sound {
+        let problem = format!("must have 1 to {LONGEST_FOREIGN_ID} bytes without white space");
+        return Err(format!("a foreign id {problem}").into());
+    }
+    match auth.set_foreign_id(id, foreign_id).await? {
+        true => done("the foreign id is set"),
+        false => Err("the account has another foreign id, which cannot be changed, or another \
+                      account has this one"
+            .into()),
+    }
+}
+
 pub async fn sign_out(auth: &Auth, id: i64) -> Outcome {
     let ended = auth.end_all_sessions_of_account(id).await?;
     say_when_heard(&sessions_ended(ended)).await

@@ -86,6 +86,7 @@ fn print(account: &Account) -> Outcome {
 pub fn to_json(account: &Account) -> Value {
     json!({
         "id": account.id,
+        "foreign_id": account.foreign_id,
         "state": state(account),
         "superuser": account.is_superuser,
         "username": account.username,

@@ -99,6 +99,14 @@ pub enum UserCommand {
         #[arg(long, value_name = "FILE", default_value = "-")]
         file: PathBuf,
     },
+    /// Set the id that an account had in a replaced system, if that is no number. It cannot be changed.
+    SetForeignId {
+        /// An e-mail address, phone number, username or id (7 or id:7).
+        who: String,
+        /// A uuid or another text.
+        #[arg(value_name = "FOREIGN_ID")]
+        foreign_id: String,
+    },
     /// End all sessions of an account.
     SignOut {
         /// An e-mail address, phone number, username or id (7 or id:7).
@@ -164,6 +172,10 @@ pub async fn work(config: &Config, command: UserCommand) -> Outcome {
         UserCommand::SetAttributes { who, file } => {
             let account = find(&auth, &who).await?;
             change::set_attributes(&auth, account.id, read_attributes(&file)?).await
+        }
+        UserCommand::SetForeignId { who, foreign_id } => {
+            let account = find(&auth, &who).await?;
+            change::set_foreign_id(&auth, account.id, foreign_id).await
         }
         UserCommand::SignOut { who } => change::sign_out(&auth, find(&auth, &who).await?.id).await,
         UserCommand::ReleasePhone { phone } => change::release_phone(&auth, &phone).await,

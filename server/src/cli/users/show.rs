@@ -55,6 +55,7 @@ fn show_account(account: &Account) -> Outcome {
         say(&format!("imported      with this number; created there: {joined}"))?;
     }
     for (kind, value) in [
+        ("foreign id", &account.foreign_id),
         ("username", &account.username),
         ("e-mail", &account.email),
         ("phone", &account.phone),

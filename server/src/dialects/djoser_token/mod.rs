@@ -5,6 +5,7 @@
 mod oauth;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::{Dialect, Home, Views};
 use crate::api::Context;
@@ -125,10 +126,11 @@ async fn register(mut call: Call) -> Answer {
         let email = registration.sign_up_name.clone().unwrap_or_default();
         let registered = auth.register_masked(policy, registration, call.asked()).await;
         let id = registered.map_err(failure)?;
-        return Ok(Reply::created(&RegisterResponse { email, id }));
+        return Ok(Reply::created(&RegisterResponse { email, id: id.into() }));
     }
     let registered = auth.register_at(policy, registration, Some(call.client())).await;
-    Ok(Reply::created(&RegisterResponse::from(registered.map_err(failure)?)))
+    let account = auth.shown_at(policy, registered.map_err(failure)?).await.map_err(failure)?;
+    Ok(Reply::created(&RegisterResponse::from(account)))
 }
 
 /// No field of an account can be written here: the address changes by other routes.
@@ -230,24 +232,25 @@ impl LoginRequest {
 #[derive(Serialize)]
 struct RegisterResponse {
     email: String,
-    id: i64,
+    id: Value,
 }
 
 impl From<Account> for RegisterResponse {
     fn from(account: Account) -> Self {
-        RegisterResponse { email: account.email.unwrap_or_default(), id: account.id }
+        let id = account.shown_id();
+        RegisterResponse { email: account.email.unwrap_or_default(), id }
     }
 }
 
 #[derive(Serialize)]
 struct UserResponse {
-    id: i64,
+    id: Value,
     email: String,
 }
 
 impl From<Account> for UserResponse {
     fn from(account: Account) -> Self {
-        UserResponse { id: account.id, email: account.email.unwrap_or_default() }
+        UserResponse { id: account.shown_id(), email: account.email.unwrap_or_default() }
     }
 }
 

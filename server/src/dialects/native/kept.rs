@@ -141,6 +141,7 @@ impl From<Account> for ExportedAccount {
     fn from(account: Account) -> Self {
         ExportedAccount {
             id: account.id,
+            foreign_id: account.foreign_id,
             display_name: account.display_name,
             sign_up_name: account.sign_up_name,
             pending_email: account.pending_email,
