@@ -207,6 +207,8 @@ async fn recipes_of_the_handbook_are_accepted() {
         "SimpleJWT alone at `/api/token/`",
         "`ROTATE_REFRESH_TOKENS` without `BLACKLIST_AFTER_ROTATION`",
         "djoser's tokens, with users and tokens under different prefixes",
+        "dj-rest-auth's paths",
+        "Users with uuids",
         "Two apps with different settings",
     ] {
         operator.write("propusk.toml", &block_below(title));
