@@ -233,11 +233,11 @@ pub async fn foreign_id_or(tx: &mut Tx, id: i64, new: String) -> Result<Option<S
     ).bind(id).bind(new).fetch_optional(db).await)?)
 }
 
-/// Gives an account a foreign id; false if it has another one, or if another account has this.
+/// Gives an account a foreign id; false if it has one, or if another account has this.
 pub async fn set_foreign_id(tx: &mut Tx, id: i64, foreign_id: String) -> Result<bool> {
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
         "update accounts set foreign_id = $2
-         where id = $1 and (foreign_id is null or foreign_id = $2)
+         where id = $1 and foreign_id is null
            and not exists (select 1 from accounts o where o.foreign_id = $2 and o.id <> $1)
          returning id",
     ).bind(id).bind(foreign_id).fetch_optional(db).await)?;

@@ -144,6 +144,8 @@ names! {
         /// The same name in other letters, such as capitals.
         Spelling = "spelling",
         DisplayName = "display_name",
+        /// An operator has set the id of a replaced system.
+        ForeignId = "foreign_id",
     }
 }
 

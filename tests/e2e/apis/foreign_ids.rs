@@ -189,6 +189,8 @@ async fn foreign_id_is_set_once_and_belongs_to_one_account() {
     assert!(said.contains("the foreign id is set"), "{said}");
     // The same again changes nothing.
     operator.user(&["set-foreign-id", ANNA, UUID]).await;
+    let events = operator.user(&["events", ANNA]).await;
+    assert_eq!(events.matches("foreign_id").count(), 1, "{events}");
     let shown = operator.user(&["show", ANNA]).await;
     assert!(shown.contains(&format!("foreign id    {UUID}")), "{shown}");
     for (who, id, problem) in [

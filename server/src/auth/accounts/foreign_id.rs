@@ -8,6 +8,7 @@ use crate::auth::tokens::token_id::hyphenated;
 use crate::config::UserIdForm;
 use crate::error::{Error, Result};
 use crate::store::accounts::{self, Account};
+use crate::store::events::{NameChange, note_change};
 
 impl Auth {
     /// The account with the foreign id that the API shows, which is made if it has none yet; without
@@ -37,8 +38,18 @@ impl Auth {
 
     /// Gives an account a foreign id; false if it has another one, or if another account has this.
     pub async fn set_foreign_id(&self, account_id: i64, foreign_id: String) -> Result<bool> {
+        let now = self.clock.now();
         self.store
-            .write(move |tx| Box::pin(accounts::set_foreign_id(tx, account_id, foreign_id)))
+            .write(move |tx| {
+                Box::pin(async move {
+                    if accounts::set_foreign_id(tx, account_id, foreign_id.clone()).await? {
+                        note_change(tx, account_id, NameChange::ForeignId, now).await?;
+                        return Ok(true);
+                    }
+                    let known = accounts::foreign_id(tx, account_id).await?;
+                    Ok(known == Some(foreign_id))
+                })
+            })
             .await
     }
 }
