@@ -17,7 +17,7 @@ use axum::Router;
 
 use crate::api::{Context, Operation, Place};
 use crate::auth::Policy;
-use crate::config::{Config, ConfigError, DialectSettings, Signing};
+use crate::config::{Config, ConfigError, DialectSettings, Signing, UserIdForm};
 use crate::drf::View;
 use crate::openapi::Fragment;
 
@@ -127,9 +127,13 @@ impl Api {
                 let place = |one: Operation| Some((one.path, self.place.path(one.name)?));
                 let fragment =
                     fragment.moved(&views.operations().into_iter().filter_map(place).collect());
-                match self.place.header_words.first() {
+                let fragment = match self.place.header_words.first() {
                     Some(word) => fragment.with_header_word(views.header_word, word),
                     None => fragment,
+                };
+                match self.policy.user_id {
+                    UserIdForm::Foreign => fragment.with_foreign_ids(),
+                    UserIdForm::Number | UserIdForm::Text => fragment,
                 }
             }
         }

@@ -64,6 +64,17 @@ impl Fragment {
         self
     }
 
+    /// Shows the ids of accounts as texts.
+    pub fn with_foreign_ids(mut self) -> Self {
+        each_object(&mut self.value, &mut |members| {
+            if let Some(id) = members.get_mut("properties").and_then(|all| all.get_mut("id")) {
+                let example = "6f0b7c1e-0f6a-4b58-9c3f-0a1b2c3d4e5f";
+                *id = json!({ "type": "string", "examples": [example] });
+            }
+        });
+        self
+    }
+
     /// The fragment's part of the document:
     /// - a path that refers to one of `pathItems` gets a copy, with `x-suffix` appended to each
     ///   `operationId`, and with the path's `x-tag` and `x-responses`, if it has them;

@@ -75,6 +75,11 @@ async fn tokens_and_answers_have_the_foreign_id_and_other_apis_the_number() {
     let (other, _) = signed_in(&server, ANNA).await;
     assert_eq!(claims_of(&other)["user_id"], 1);
     assert_eq!(profile(&server, "/shop/users/me/", &other).await, (200, json!(UUID)));
+    let document = server.client.get("/openapi.json", None).await.json();
+    for (schema, form) in [("shop.User", "string"), ("djoser_jwt.User", "integer")] {
+        let id = &document["components"]["schemas"][schema]["properties"]["id"];
+        assert_eq!(id["type"], form, "{schema}");
+    }
 }
 
 #[tokio::test]
