@@ -16,6 +16,7 @@ mod drf;
 pub mod error;
 mod http;
 pub mod identifier;
+pub mod import_file;
 pub mod language;
 pub mod log;
 pub mod mail;

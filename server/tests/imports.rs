@@ -22,7 +22,7 @@ const SERVER: Floors = &[
     &["config"],
     &["store"],
     &["error"],
-    &["http", "identifier", "log", "openapi"],
+    &["http", "identifier", "import_file", "log", "openapi"],
     &["algorithm", "clock", "language", "owner_only", "python", "readable", "redirect"],
     &["request_record", "tls"],
     &["address_privacy"],
