@@ -44,8 +44,7 @@ impl PasswordInput {
         }
         if !is_supported(text) {
             return Err(
-                "not a hash of a known scheme (pbkdf2_sha256, argon2, bcrypt_sha256, scrypt)"
-                    .into(),
+                "not a hash of a known scheme (argon2, bcrypt, PBKDF2, scrypt, md5, sha1)".into()
             );
         }
         Ok(NewPassword::Encoded(PasswordHash::new(text.to_owned())))

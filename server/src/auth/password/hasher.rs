@@ -323,6 +323,40 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn hashes_of_other_systems_are_verified_and_rehashed() {
+        for stored in [
+            // bcrypt as passlib and most libraries store it.
+            "$2b$04$kgPeIsnh4b.78Hi7Nzk8WeWaCQ58rTYgn5GV.kxXIjuywVUECMDra",
+            "$2a$04$kgPeIsnh4b.78Hi7Nzk8WeWaCQ58rTYgn5GV.kxXIjuywVUECMDra",
+            "$2y$04$kgPeIsnh4b.78Hi7Nzk8WeWaCQ58rTYgn5GV.kxXIjuywVUECMDra",
+            // passlib
+            "$pbkdf2$1000$8PHy8/T19vf4.fr7/P3./w$pb33Fi9Wc9shmrWmKojtOb67EBc",
+            "$pbkdf2-sha256$1000$8PHy8/T19vf4.fr7/P3./w$fqknh7x7Zd8C3D.KnHoMIfImXmX4eQ96GM53qoayssg",
+            "$pbkdf2-sha512$1000$8PHy8/T19vf4.fr7/P3./w$wlaf/mQ533kQFmVFX83pzr/QcdjcL094O17h5UNCoGmJh8Os/SWReOTeieSMS/F6DTwYHO1V1EKH0AqJrHzoqA",
+            // Keycloak, whose outputs have 64 bytes with each digest.
+            "$pbkdf2$1000$8PHy8/T19vf4.fr7/P3./w$pb33Fi9Wc9shmrWmKojtOb67EBeU8l0mJSR/XAdMwDxLVWosYvBZXrZQBf39NPH8Y7pgJ9fJOItlVQL0z6HhjA",
+            "$pbkdf2-sha256$1000$8PHy8/T19vf4.fr7/P3./w$fqknh7x7Zd8C3D.KnHoMIfImXmX4eQ96GM53qoayssgBGKU7Wz8S/G/q4Jb/o30bbogOqPUDvWRi/Jn993c/1A",
+        ] {
+            assert_verified_and_rehashed(stored).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn old_django_hashes_are_verified_and_rehashed() {
+        for stored in [
+            "pbkdf2_sha1$1000$seasalt2$TZVS9b/2U1c8FLe4dCDJe89hut4=",
+            "pbkdf2_sha512$1000$seasalt2$Vm52HxaE670mJQbCzQn+wL0y13nSnjLQTyFpPYCW7XMVj8bGPDRH7fifQrbhe2nl7NE519w7uvHQnqyVGEX4Og==",
+            "md5$seasalt2$dce18eaf4259a057b4fe272b00084549",
+            "md5$$60911b8e3870c30c7cf53e72fcdf4722",
+            "60911b8e3870c30c7cf53e72fcdf4722",
+            "sha1$seasalt2$ba70314e8f1e5f2a4af83042c23fc3d16bc33882",
+            "sha1$$d64ee6dc03cfe4f751b6a813d8e4e519e219b4ec",
+        ] {
+            assert_verified_and_rehashed(stored).await;
+        }
+    }
+
+    #[tokio::test]
     async fn bcrypt_reads_72_bytes_and_its_prehash_the_whole_password() {
         let hasher = Hasher::start(settings()).unwrap();
         for (last, stored) in [
@@ -344,11 +378,14 @@ mod tests {
         .await;
     }
 
-    const SCHEMES: [&str; 4] = [
+    const SCHEMES: [&str; 7] = [
         "$argon2id$v=19$m=128,t=2,p=4$c2Vhc2FsdDI$+8MRiW3qYtLwwKvGbCSM2g",
         "pbkdf2_sha256$1000$seasalt2$pZtpUnhgb2EaXIEbbn2/SIHWdGPRrIuh580IGZw+fxs=",
         "bcrypt$$2b$04$kgPeIsnh4b.78Hi7Nzk8WeWaCQ58rTYgn5GV.kxXIjuywVUECMDra",
         "scrypt$1024$seasalt2$8$2$17HE/JNYPu61hha6ljDalsZO//OGz3Fc68u8rxnbhHz3FH402MM0jDK3YmeM9+z/6Vl2siTw1psiP78YMWfq5Q==",
+        "pbkdf2_sha1$1000$seasalt2$TZVS9b/2U1c8FLe4dCDJe89hut4=",
+        "md5$seasalt2$dce18eaf4259a057b4fe272b00084549",
+        "sha1$$d64ee6dc03cfe4f751b6a813d8e4e519e219b4ec",
     ];
 
     fn scheme_counts(stored: &[&str]) -> SchemeCounts {
