@@ -34,12 +34,12 @@ fn record(kind: &str, members: &mut Members) -> Result<Record, Flaw> {
     Ok(match kind {
         "account" => Record::Account(Box::new(account(members)?)),
         "api_token" => Record::ApiToken(ApiToken {
-            account: members.account("account")?,
+            account: members.needed_account("account")?,
             sha256: members.needed_sha256("sha256")?,
             created_at: members.time("created_at")?,
         }),
         "refresh_token" => Record::RefreshToken(RefreshToken {
-            account: members.account("account")?,
+            account: members.needed_account("account")?,
             jti: members.needed_text("jti")?,
             issued_at: members.needed_time("issued_at")?,
             expires_at: members.needed_time("expires_at")?,
@@ -90,7 +90,8 @@ fn account(members: &mut Members) -> Result<Account, Flaw> {
     }
     let is_verified = |kind: &str| verified.iter().any(|verified| verified == kind);
     let account = Account {
-        id: members.account("id")?,
+        id: members.needed_account("id")?,
+        foreign_id: members.account("foreign_id")?,
         email: name(members, "email")?,
         phone: name(members, "phone")?,
         username: name(members, "username")?,
@@ -146,7 +147,7 @@ fn opaque_pair(members: &mut Members) -> Result<OpaquePair, Flaw> {
         return Err(Flaw::AnyOf("access_sha256", "refresh_sha256"));
     }
     Ok(OpaquePair {
-        account: members.account("account")?,
+        account: members.needed_account("account")?,
         client: members.needed_text("client")?,
         access,
         refresh_sha256,
@@ -162,7 +163,7 @@ fn identity(members: &mut Members) -> Result<Identity, Flaw> {
         (None, None) | (Some(_), Some(_)) => return Err(Flaw::OneOf("subject", "email")),
     };
     Ok(Identity {
-        account: members.account("account")?,
+        account: members.needed_account("account")?,
         provider: members.needed_text("provider")?,
         key,
         created_at: members.time("created_at")?,
@@ -176,7 +177,7 @@ fn mailed_link(members: &mut Members) -> Result<MailedLink, Flaw> {
         _ => return Err(wrong("purpose", "activation or password_reset")),
     };
     Ok(MailedLink {
-        account: members.account("account")?,
+        account: members.needed_account("account")?,
         purpose,
         sha256: members.needed_sha256("sha256")?,
         expires_at: members.needed_time("expires_at")?,

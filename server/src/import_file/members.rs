@@ -102,16 +102,26 @@ impl Members {
     }
 
     /// An id of an account in the other system.
-    pub fn account(&mut self, name: &'static str) -> Result<SourceId, Flaw> {
+    pub fn account(&mut self, name: &'static str) -> Result<Option<SourceId>, Flaw> {
         let is_text_id = |text: &str| {
             (1..=MAX_TEXT_ID).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
         };
-        let id = match self.take(name).ok_or(Flaw::Missing(name))? {
+        let Some(value) = self.take(name) else { return Ok(None) };
+        let id = match value {
             Value::Number(number) => number.as_i64().filter(|id| *id > 0).map(SourceId::Number),
             Value::String(text) if is_text_id(&text) => Some(SourceId::Text(text)),
             _ => None,
         };
-        id.ok_or(wrong(name, "a whole number above 0, or a text of up to 255 ASCII characters"))
+        match id {
+            Some(id) => Ok(Some(id)),
+            None => {
+                Err(wrong(name, "a whole number above 0, or a text of up to 255 ASCII characters"))
+            }
+        }
+    }
+
+    pub fn needed_account(&mut self, name: &'static str) -> Result<SourceId, Flaw> {
+        self.account(name)?.ok_or(Flaw::Missing(name))
     }
 
     /// A list of texts; missing is empty.

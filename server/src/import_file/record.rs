@@ -87,6 +87,8 @@ impl fmt::Display for SourceId {
 /// name that does not fit must not cost the account.
 pub struct Account {
     pub id: SourceId,
+    /// What issued tokens call the account, if that is not its id.
+    pub foreign_id: Option<SourceId>,
     pub email: Option<String>,
     pub phone: Option<String>,
     pub username: Option<String>,
