@@ -32,7 +32,7 @@ const SERVER: Floors = &[
 /// case.
 const AUTH: Floors = &[
     &["mod"],
-    &["kept", "oauth_clients", "operator", "overview"],
+    &["adoption", "kept", "oauth_clients", "operator", "overview"],
     &["federation"],
     &["sign_in", "restored"],
     &["accounts"],

@@ -2,6 +2,7 @@
 //! or on an API; each API describes itself in a [`Policy`].
 
 mod accounts;
+mod adoption;
 mod after_commit;
 mod api_numbers;
 mod clock_watch;
@@ -42,6 +43,7 @@ pub use accounts::identifiers::{Change, NewNames};
 pub use accounts::import::{Import, NumberConflict, find_conflict};
 pub use accounts::recovery::Requested;
 pub use accounts::registration::{NewPassword, Registration};
+pub use adoption::report::{ParkedName, Report, report_of};
 pub use api_numbers::{NoNumberLeft, find_unnumbered, number_policies};
 pub use counts::Counts;
 pub use delivery::WaitingMails;

@@ -1,6 +1,7 @@
 //! The command line: serving, checking the settings, migrating, and an operator's commands, which
 //! also reach a running server.
 
+mod adopt;
 mod check_config;
 mod clients;
 mod database;
@@ -22,6 +23,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use self::adopt::AdoptInput;
 use self::clients::ClientCommand;
 use self::events::EventsInput;
 use self::keys::KeyCommand;
@@ -68,6 +70,8 @@ enum Command {
     /// Manage accounts; WHO is an e-mail address, phone number, username or id (7 or id:7).
     #[command(subcommand)]
     User(UserCommand),
+    /// Say what a file with the accounts of another system brings.
+    Adopt(AdoptInput),
     /// List what has happened to all accounts and by operators, the newest first.
     Events(EventsInput),
     /// Manage the applications that exchange a provider's token for one of this server.
@@ -156,6 +160,7 @@ async fn act(config: Config, origins: BTreeMap<String, String>, command: Command
         }
         Command::CheckConfig => check_config::check_config(&config, &origins).await,
         Command::User(command) => users::work(&config, command).await,
+        Command::Adopt(input) => adopt::work(&input),
         Command::Events(input) => events::work(&config, input).await,
         Command::Client(command) => clients::work(&config, command).await,
         Command::Provider(command) => providers::work(&config, command).await,

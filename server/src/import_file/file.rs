@@ -44,6 +44,11 @@ impl<R: BufRead> ImportFile<R> {
         &self.start
     }
 
+    /// The number of the line that was read last.
+    pub fn line(&self) -> u64 {
+        self.line
+    }
+
     /// The lines so far.
     pub fn counts(&self) -> &Counts {
         &self.counts

@@ -5,6 +5,7 @@ mod commands;
 mod database_outage;
 mod durability;
 mod events;
+mod import_files;
 mod load;
 mod load_program;
 mod log_lines;

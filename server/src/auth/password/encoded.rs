@@ -106,6 +106,23 @@ impl StoredHash {
 }
 
 impl Scheme {
+    /// The algorithm, as Django names it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Scheme::Argon2(_) => "argon2",
+            Scheme::Bcrypt { prehashed: true, .. } => "bcrypt_sha256",
+            Scheme::Bcrypt { prehashed: false, .. } => "bcrypt",
+            Scheme::Pbkdf2 { digest, .. } => match digest {
+                Digest::Md5 => "pbkdf2_md5",
+                Digest::Sha1 => "pbkdf2_sha1",
+                Digest::Sha256 => "pbkdf2_sha256",
+                Digest::Sha512 => "pbkdf2_sha512",
+            },
+            Scheme::Scrypt(_) => "scrypt",
+            Scheme::Salted(digest) => digest.name(),
+        }
+    }
+
     /// Algorithm and cost as text: equal for all hashes of the same cost.
     pub fn name(&self) -> String {
         match self {

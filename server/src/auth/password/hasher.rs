@@ -40,6 +40,15 @@ pub fn is_supported(encoded: &str) -> bool {
     StoredHash::parse(encoded).is_ok()
 }
 
+/// The scheme of a stored hash without its cost; `Err` if it cannot be verified.
+pub fn scheme_name(encoded: &str) -> Result<&'static str, &'static str> {
+    match StoredHash::parse(encoded) {
+        Ok(stored) => Ok(stored.scheme.kind()),
+        Err(HashError::Unsupported(name)) => Err(name),
+        Err(_) => Err("unknown"),
+    }
+}
+
 /// Hashes and verifies passwords on worker threads, which end when the last clone is dropped.
 #[derive(Clone)]
 pub struct Hasher {

@@ -11,6 +11,6 @@ pub mod rules;
 
 pub use dummy_cost::{CostSeed, SchemeCounts};
 pub use error::HashError;
-pub use hasher::{HashSettings, Hasher, Verdict, is_supported};
+pub use hasher::{HashSettings, Hasher, Verdict, is_supported, scheme_name};
 pub use plain_and_hashed::{Password, PasswordHash, TooLong, is_unusable};
 pub use pool::{HashCounts, Origin};
