@@ -27,6 +27,7 @@ pub const RESOURCE_SERVER: &str = "resource_server";
 const PATIENCE: Duration = Duration::from_secs(60);
 const READY: &str = "ready ";
 const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/django");
+const EXPORT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../server/integrations/export.py");
 
 /// A stack; it has the name of its dialect.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -114,6 +115,24 @@ impl Django {
         letters.iter().rev().map(read).find(|letter| letter.to == recipient)
     }
 
+    /// Runs `export.py` in a shell of this Django, and returns the import file.
+    pub async fn export(&self, stack: Stack) -> PathBuf {
+        let file = self.directory.path().join("accounts.jsonl");
+        let mut shell = command(stack.requirements());
+        let running = shell
+            .args(["-m", "django", "shell"])
+            .env("DJANGO_SETTINGS_MODULE", "settings")
+            .env("DJANGO_STACK", stack.name())
+            .env("DJANGO_DIRECTORY", self.directory.path())
+            .env("PROPUSK_EXPORT", &file)
+            .stdin(fs::File::open(EXPORT).expect("the script"))
+            .kill_on_drop(true)
+            .output();
+        let output = timeout(PATIENCE, running).await.expect("it ends").expect("Python starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        file
+    }
+
     async fn control(&self, what: &str, body: Value) {
         let answer = self.client.post(&format!("/_control/{what}"), &body).await;
         assert_eq!(answer.status, 204, "{what} {body}: {}", answer.text());
@@ -127,17 +146,24 @@ pub fn python(requirements: &str) -> PathBuf {
     python
 }
 
-fn spawn(stack: &str, requirements: &str, directory: &Path) -> Child {
+/// Python with these libraries, in the folder of the stacks.
+fn command(requirements: &str) -> Command {
     // The first start compiles the libraries for the others; no files are left in the sources.
     let compiled = environments().join(requirements).join("pycache");
-    Command::new(python(requirements))
-        // No settings of the user who runs the tests.
+    let mut command = Command::new(python(requirements));
+    // No settings of the user who runs the tests.
+    command
         .args(["-E", "-s", "-X"])
         .arg(format!("pycache_prefix={}", compiled.display()))
+        .current_dir(DIRECTORY)
+        .env("DJANGO_SECRET", SECRET);
+    command
+}
+
+fn spawn(stack: &str, requirements: &str, directory: &Path) -> Child {
+    command(requirements)
         .args(["serve.py", stack])
         .arg(directory)
-        .current_dir(DIRECTORY)
-        .env("DJANGO_SECRET", SECRET)
         // The process ends when the pipe closes, however the tests end.
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

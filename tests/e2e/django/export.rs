@@ -1,0 +1,90 @@
+//! `export.py` in the real Djangos: its file is whole and has what they have.
+
+use propusk_tests::django::{CLIENT_ID, CLIENT_SECRET, Django, Stack};
+use propusk_tests::links::Link;
+use propusk_tests::operator::Operator;
+use propusk_tests::process::Finished;
+use serde_json::{Value, json};
+
+const EMAIL: &str = "anna@example.com";
+const PASSWORD: &str = "Str0ng-pass-77";
+
+/// What `propusk adopt --check` says of the Django's export. The file has no password, no token and
+/// no key in it.
+async fn report(django: &Django, stack: Stack, secrets: &[&str]) -> Value {
+    let operator = Operator::new().await;
+    let file = django.export(stack).await;
+    let text = std::fs::read_to_string(&file).expect("an import file");
+    for secret in [PASSWORD, CLIENT_SECRET, propusk_tests::SECRET].iter().chain(secrets) {
+        assert!(!text.contains(secret), "{stack:?}");
+    }
+    let file = file.to_str().expect("a path");
+    let Finished { status, stdout, stderr } =
+        operator.run(&[], &["adopt", "--check", file, "--json"], "").await;
+    assert!(status.success(), "{stderr}");
+    serde_json::from_str(&stdout).expect("JSON")
+}
+
+async fn posted(django: &Django, path: &str, body: Value) -> Value {
+    let answer = django.client.post(path, &body).await;
+    assert!(answer.status.is_success(), "{path}: {}", answer.text());
+    match answer.text().is_empty() {
+        true => Value::Null,
+        false => answer.json(),
+    }
+}
+
+#[tokio::test]
+async fn export_has_api_tokens_applications_pairs_and_identities() {
+    let django = Django::start(Stack::DjoserToken).await;
+    let account = json!({ "email": EMAIL, "password": PASSWORD, "re_password": PASSWORD });
+    posted(&django, "/auth/users/", account).await;
+    let Link { uid, token, .. } =
+        Link::of(&django.newest_to(EMAIL).expect("a mail")).expect("a link");
+    posted(&django, "/auth/users/activation/", json!({ "uid": uid, "token": token })).await;
+    let credentials = json!({ "username": EMAIL, "password": PASSWORD });
+    let key = posted(&django, "/auth/token/login/", credentials).await;
+    let convert = json!({
+        "grant_type": "convert_token", "backend": "google-oauth2", "token": "ok-bob",
+        "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET,
+    });
+    let pair = posted(&django, "/auth/convert-token/", convert).await;
+    let secrets = [&key["auth_token"], &pair["access_token"], &pair["refresh_token"]];
+    let secrets = secrets.map(|secret| secret.as_str().expect("a token"));
+    let report = report(&django, Stack::DjoserToken, &secrets).await;
+    let lines = json!({
+        "account": 2, "api_token": 1, "identity": 1, "oauth_client": 1, "oauth_pair": 1,
+    });
+    assert_eq!(report["lines"], lines);
+    assert_eq!(report["tokens"], json!({ "api_token": 1, "oauth_pair": 1 }));
+    assert_eq!(report["accounts"]["active"], 2);
+    assert_eq!(report["accounts"]["with_all_names"], 2);
+    assert_eq!(report["passwords"], json!({ "md5": 1 }));
+}
+
+#[tokio::test]
+async fn export_has_signed_tokens_that_are_live_or_spent() {
+    let django = Django::start(Stack::DjoserJwt).await;
+    let account = json!({ "email": EMAIL, "password": PASSWORD });
+    posted(&django, "/api/auth/users/", account).await;
+    let credentials = json!({ "username": EMAIL, "password": PASSWORD });
+    let mut tokens = Vec::new();
+    for _ in 0..3 {
+        let pair = posted(&django, "/api/auth/jwt/create/", credentials.clone()).await;
+        tokens.push(pair["refresh"].as_str().expect("a token").to_owned());
+    }
+    posted(&django, "/api/auth/logout/", json!({ "refresh": tokens[0] })).await;
+    let secrets: Vec<_> = tokens.iter().map(String::as_str).collect();
+    let report = report(&django, Stack::DjoserJwt, &secrets).await;
+    assert_eq!(report["tokens"], json!({ "refresh_token": 2, "spent_token": 1 }));
+    assert_eq!(report["accounts"]["highest_number"], 1);
+}
+
+#[tokio::test]
+async fn export_of_a_django_without_accounts_is_a_whole_file() {
+    for stack in [Stack::Simplejwt, Stack::SimplejwtRotating] {
+        let django = Django::start(stack).await;
+        let report = report(&django, stack, &[]).await;
+        assert_eq!(report["lines"], json!({}), "{stack:?}");
+    }
+}
