@@ -69,6 +69,7 @@ fn lines(report: &Report) -> Vec<String> {
         counted(accounts.with_text_ids, "accounts: with ids that are no numbers"),
         counted(accounts.with_all_names, "accounts: with all their names"),
         counted(accounts.without_names, "accounts: that no name finds"),
+        counted(accounts.named_by_address, "accounts: whose username is their address"),
         counted(accounts.without_password, "accounts: without a password"),
     ]);
     if let Some(highest) = accounts.highest_number {

@@ -44,6 +44,9 @@ pub struct Accounts {
     pub with_all_names: u64,
     /// No name finds them: their owners cannot sign in with a password.
     pub without_names: u64,
+    /// The username is the account's own address or phone, which finds it where an API signs in by
+    /// addresses. Where it signs in by usernames alone, it does not.
+    pub named_by_address: u64,
 }
 
 /// A name that does not find its account.
@@ -145,7 +148,10 @@ impl Draft {
             let name =
                 ParkedName { account: account.id.to_string(), kind: kind.as_str(), kept_by: None };
             let reason = match self.claims.fate(account, line, kind, text) {
-                Fate::Repeated => continue,
+                Fate::Repeated => {
+                    self.report.accounts.named_by_address += 1;
+                    continue;
+                }
                 Fate::Kept => {
                     kept += 1;
                     continue;
@@ -213,7 +219,7 @@ mod tests {
 
     const FILE: &str = r#"{"kind":"start","format":"propusk-import","version":1,"source":"test","taken_at":1000}
 {"kind":"account","id":3,"email":"Twice@example.com","password":"pbkdf2_sha256$1000$seasalt2$pZtpUnhgb2EaXIEbbn2/SIHWdGPRrIuh580IGZw+fxs="}
-{"kind":"account","id":5,"email":"twice@example.com","username":"five","password":"!","is_active":false,"awaits_activation":true}
+{"kind":"account","id":5,"email":"twice@example.com","phone":"+79990000005","username":"+7 999 0000005","password":"!","is_active":false,"awaits_activation":true}
 {"kind":"account","id":9,"phone":"89991230016","password":"pbkdf2_wrapped_sha1$1000$s$AAAA"}
 {"kind":"account","id":"u-1","username":"9@example.com"}
 {"kind":"api_token","account":3,"sha256":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}
@@ -243,6 +249,7 @@ mod tests {
             highest_number: Some(9),
             with_all_names: 1,
             without_names: 3,
+            named_by_address: 1,
         };
         assert_eq!(report.accounts, accounts);
         assert_eq!(report.lines["account"], 4);
@@ -277,7 +284,7 @@ mod tests {
     fn report_shows_no_name_or_hash() {
         let report = report_of(Cursor::new(FILE)).expect("a whole file");
         let shown = serde_json::to_string(&report).expect("JSON");
-        for secret in ["twice", "five", "8999123", "AAAA", "9f86d0"] {
+        for secret in ["twice", "0000005", "8999123", "AAAA", "9f86d0"] {
             assert!(!shown.contains(secret), "{secret}");
         }
     }
