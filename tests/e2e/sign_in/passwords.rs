@@ -48,6 +48,31 @@ async fn imported_account_keeps_its_password() {
     assert_eq!(sign_in(&server, "anna@example.com", "correct horse batter").await.status, 401);
 }
 
+/// The same password, as old Djangos, passlib and Keycloak store it.
+const OF_OTHER_SYSTEMS: [&str; 7] = [
+    "pbkdf2_sha1$1000$seasalt2$ZXKgkKtGgMyeFjSN97n9NWVUzUU=",
+    "md5$seasalt2$39edd87e5d1346cf53740159769924d1",
+    "88e4ddd2402d92d50e1879d6ecd9ffd4",
+    "sha1$seasalt2$8a17299d81993f7ae7b41a1f8c94dc28efebbb95",
+    "sha1$$98decc62ece399a22ed30d490ef333be7fde7385",
+    "$2b$04$kgPeIsnh4b.78Hi7Nzk8Wezqz9Isxyxw/2.AcX9lWRc5KlerVNrn2",
+    "$pbkdf2-sha512$1000$8PHy8/T19vf4.fr7/P3./w$hWACBuAy41PVaxHMuJVNcqtn6FQe.C1dQ2Bt7XPgCBGLkHEHHdKxW4fzTWC2O9wKVcIX9e3QYMxwnO23HUbLDg",
+];
+
+#[tokio::test]
+async fn imported_accounts_of_other_systems_keep_their_passwords() {
+    let server = TestServer::start().await;
+    for (number, encoded) in OF_OTHER_SYSTEMS.iter().enumerate() {
+        let email = format!("user{number}@example.com");
+        import(&server, &email, encoded).await;
+        assert_eq!(sign_in(&server, &email, "correct horse batter").await.status, 401, "{encoded}");
+        for _ in 0..2 {
+            let answer = sign_in(&server, &email, "correct horse battery").await;
+            assert_eq!(answer.status, 200, "{encoded}");
+        }
+    }
+}
+
 /// The stored password of the only account.
 async fn stored(operator: &Operator) -> String {
     let sql = "select password from accounts";
