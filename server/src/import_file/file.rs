@@ -261,7 +261,7 @@ mod tests {
                 r#"{"kind":"account","id":1,"P4ssword":""}"#,
                 "one of its members is not a member of this kind of line",
             ),
-            (r#"{"kind":"oauth_client","id":""}"#, "`id` must be a text that is not empty"),
+            (r#"{"kind":"oauth_client","id":""}"#, "`id` is missing"),
         ] {
             assert_eq!(refusal(&[line]), format!("line 2: {error}"));
         }

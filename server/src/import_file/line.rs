@@ -128,7 +128,7 @@ fn client(members: &mut Members) -> Result<Client, Flaw> {
         (Some(_), Some(_)) => return Err(Flaw::OneOf("secret_sha256", "secret_hash")),
     };
     Ok(Client {
-        id: members.needed_text("id")?,
+        id: members.needed_key("id")?,
         name: name(members, "name")?,
         secret,
         allows_password: members.flag("allows_password", false)?,
@@ -148,7 +148,7 @@ fn opaque_pair(members: &mut Members) -> Result<OpaquePair, Flaw> {
     }
     Ok(OpaquePair {
         account: members.needed_account("account")?,
-        client: members.needed_text("client")?,
+        client: members.needed_key("client")?,
         access,
         refresh_sha256,
         scope: members.text("scope")?,
@@ -157,14 +157,14 @@ fn opaque_pair(members: &mut Members) -> Result<OpaquePair, Flaw> {
 }
 
 fn identity(members: &mut Members) -> Result<Identity, Flaw> {
-    let key = match (name(members, "subject")?, name(members, "email")?) {
+    let key = match (members.key("subject")?, members.key("email")?) {
         (Some(subject), None) => IdentityKey::Subject(subject),
         (None, Some(email)) => IdentityKey::Email(email),
         (None, None) | (Some(_), Some(_)) => return Err(Flaw::OneOf("subject", "email")),
     };
     Ok(Identity {
         account: members.needed_account("account")?,
-        provider: members.needed_text("provider")?,
+        provider: members.needed_key("provider")?,
         key,
         created_at: members.time("created_at")?,
     })

@@ -13,6 +13,7 @@ use super::record::SourceId;
 /// The years 1 to 9999.
 const TIMES: RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
 const MAX_TEXT_ID: usize = 255;
+const MAX_KEY: usize = 255;
 /// How much of an unknown member's name an error shows.
 const MAX_SHOWN_NAME: usize = 40;
 
@@ -43,6 +44,19 @@ impl Members {
             Some(text) if !text.is_empty() => Ok(text),
             Some(_) => Err(wrong(name, "a text that is not empty")),
             None => Err(Flaw::Missing(name)),
+        }
+    }
+
+    /// A text that must be there and that an index of the database can hold.
+    pub fn needed_key(&mut self, name: &'static str) -> Result<String, Flaw> {
+        self.key(name)?.ok_or(Flaw::Missing(name))
+    }
+
+    /// The same, which may be missing or empty.
+    pub fn key(&mut self, name: &'static str) -> Result<Option<String>, Flaw> {
+        match self.text(name)?.filter(|text| !text.is_empty()) {
+            Some(text) if text.len() > MAX_KEY => Err(wrong(name, "a text of at most 255 bytes")),
+            text => Ok(text),
         }
     }
 
