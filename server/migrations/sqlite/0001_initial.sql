@@ -209,6 +209,17 @@ create table limit_counts (
 
 create index limit_counts_end on limit_counts (ends_at);
 
+create table adopted (
+    kind text not null,
+    key text not null,
+    account_id bigint references accounts (id) on delete cascade,
+    seen text not null,
+    password_version bigint not null,
+    primary key (kind, key)
+);
+
+create index adopted_account on adopted (account_id) where account_id is not null;
+
 create table known_places (
     account_id bigint not null references accounts (id) on delete cascade,
     network text not null,

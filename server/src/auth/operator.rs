@@ -75,18 +75,13 @@ impl Auth {
     /// refused while it is suspended, and valid again afterwards.
     pub async fn set_active(&self, id: i64, is_active: bool) -> Result<bool> {
         let now = self.clock.now();
-        let reason = if is_active { Reason::Revived } else { Reason::Suspended };
         self.store
             .write(move |tx| {
                 Box::pin(async move {
                     if !accounts::lock_account(tx, id).await? {
                         return Ok(false);
                     }
-                    accounts::update_active(tx, id, is_active, now).await?;
-                    accounts::refuse_undated(tx, id).await?;
-                    one_time_tokens::delete_one_time_tokens(tx, id).await?;
-                    let subject = Subject::Account(id);
-                    revocations::insert_revocation(tx, subject, reason, now).await?;
+                    switch_active(tx, id, is_active, now).await?;
                     Ok(true)
                 })
             })
@@ -165,6 +160,15 @@ impl Auth {
             .write(move |tx| Box::pin(async move { delete(tx, &outbox, id, now).await }))
             .await
     }
+}
+
+/// Suspends or reactivates an account, which is locked.
+pub async fn switch_active(tx: &mut Tx, id: i64, is_active: bool, now: i64) -> Result<()> {
+    let reason = if is_active { Reason::Revived } else { Reason::Suspended };
+    accounts::update_active(tx, id, is_active, now).await?;
+    accounts::refuse_undated(tx, id).await?;
+    one_time_tokens::delete_one_time_tokens(tx, id).await?;
+    revocations::insert_revocation(tx, Subject::Account(id), reason, now).await
 }
 
 /// False if the account has no phone number any more.

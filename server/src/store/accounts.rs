@@ -281,38 +281,74 @@ pub async fn is_number_of_ours(tx: &mut Tx, id: i64) -> Result<bool> {
     ).bind(id).fetch_one(db).await)?)
 }
 
-/// Stores an account with the number that it had on another server. Foreign tokens from before the
-/// given time are refused. False if the number is taken.
-pub async fn insert_imported_account(
-    tx: &mut Tx,
-    id: i64,
-    joined_at: Option<i64>,
-    foreign_not_before: i64,
-    new: &NewAccount,
-) -> Result<bool> {
+/// An account of another server, to be stored with the number that it had there.
+pub struct ImportedAccount {
+    pub id: i64,
+    pub joined_at: Option<i64>,
+    pub last_sign_in_at: Option<i64>,
+    pub is_active: bool,
+    /// Foreign tokens from before this time are refused.
+    pub foreign_not_before: i64,
+    pub password_proved: bool,
+    pub new: NewAccount,
+}
+
+/// Stores an imported account; false if its number is taken.
+pub async fn insert_imported_account(tx: &mut Tx, imported: ImportedAccount) -> Result<bool> {
+    let new = imported.new;
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
         "insert into accounts (id, password, display_name, sign_up_name, is_superuser, is_active,
                                awaits_activation, language, created_at, imported, joined_at,
                                foreign_not_before, undated_refused, password_proved,
-                               session_generation)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, true, $10, $11, $12, false, 0)
+                               last_sign_in_at, session_generation)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, true, $10, $11, $12, $13, $14, 0)
          on conflict (id) do nothing
          returning id",
     )
-    .bind(id)
-    .bind(new.password.clone())
-    .bind(new.display_name.clone())
-    .bind(new.sign_up_name.clone())
+    .bind(imported.id)
+    .bind(new.password)
+    .bind(new.display_name)
+    .bind(new.sign_up_name)
     .bind(new.is_superuser)
-    .bind(!new.awaits_activation)
+    .bind(imported.is_active)
     .bind(new.awaits_activation)
     .bind(new.language)
     .bind(new.created_at)
-    .bind(joined_at)
-    .bind(foreign_not_before)
-    .bind(foreign_not_before > 0)
+    .bind(imported.joined_at)
+    .bind(imported.foreign_not_before)
+    .bind(imported.foreign_not_before > 0)
+    .bind(imported.password_proved)
+    .bind(imported.last_sign_in_at)
     .fetch_optional(db).await)?;
     Ok(row.is_some())
+}
+
+/// What another server says of an imported account.
+pub struct ImportedDetails {
+    pub sign_up_name: Option<String>,
+    pub is_superuser: bool,
+    pub language: Option<&'static str>,
+    pub joined_at: Option<i64>,
+    pub last_sign_in_at: Option<i64>,
+}
+
+/// Stores what another server says now. The last sign-in does not go back.
+pub async fn update_imported_details(tx: &mut Tx, id: i64, details: ImportedDetails) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "update accounts set sign_up_name = $2, is_superuser = $3, language = $4, joined_at = $5,
+                             last_sign_in_at = case when last_sign_in_at > $6
+                                                    then last_sign_in_at
+                                                    else coalesce($6, last_sign_in_at) end
+         where id = $1",
+    )
+    .bind(id)
+    .bind(details.sign_up_name)
+    .bind(details.is_superuser)
+    .bind(details.language)
+    .bind(details.joined_at)
+    .bind(details.last_sign_in_at)
+    .execute(db).await.map(|_| ()))?;
+    Ok(())
 }
 
 /// Raises the next account number above `number`, unless it is higher already. Each engine has its

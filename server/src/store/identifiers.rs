@@ -87,6 +87,53 @@ pub async fn insert_identifier(
     Ok(row.is_some())
 }
 
+/// A name of an account of another system.
+pub struct ImportedName {
+    pub identifier: Identifier,
+    /// As it is there.
+    pub name: String,
+    pub verified_at: Option<i64>,
+    pub owned_at: Option<i64>,
+}
+
+/// Gives an imported name to the account; false as with [`insert_identifier`].
+pub async fn insert_imported_name(
+    tx: &mut Tx,
+    account_id: i64,
+    name: &ImportedName,
+    at: i64,
+) -> Result<bool> {
+    let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
+        "insert into identifiers (key, account_id, kind, shown, imported_as, created_at,
+                                  verified_at, owned_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)
+         on conflict (key) do update
+             set account_id = excluded.account_id, kind = excluded.kind, shown = excluded.shown,
+                 imported_as = excluded.imported_as, created_at = excluded.created_at,
+                 verified_at = excluded.verified_at, owned_at = excluded.owned_at, left_at = null
+             where identifiers.left_at is not null and identifiers.verified_at is null
+         returning account_id",
+    )
+    .bind(name.identifier.key().to_owned())
+    .bind(account_id)
+    .bind(name.identifier.kind().as_str())
+    .bind(name.identifier.shown().to_owned())
+    .bind(name.name.clone())
+    .bind(at)
+    .bind(name.verified_at)
+    .bind(name.owned_at)
+    .fetch_optional(db).await)?;
+    Ok(row.is_some())
+}
+
+/// The account that has had `key` since it was imported with it.
+pub async fn imported_holder(tx: &mut Tx, key: String) -> Result<Option<i64>> {
+    Ok(on!(tx, db => sqlx::query_scalar(
+        "select account_id from identifiers
+         where key = $1 and imported_as is not null and left_at is null",
+    ).bind(key).fetch_optional(db).await)?)
+}
+
 /// Changes the spelling in which an identifier of the account is shown; false if the account does
 /// not have it.
 pub async fn update_shown(tx: &mut Tx, account_id: i64, identifier: &Identifier) -> Result<bool> {

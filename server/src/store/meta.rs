@@ -12,6 +12,9 @@ pub const FOREIGN_NOT_BEFORE: &str = "foreign_not_before";
 /// A file next to the database records the numbers that were given out.
 pub const NUMBERS_KEPT: &str = "numbers_kept";
 
+/// The time whose state the newest import file has that was stored.
+pub const ADOPTED_AS_OF: &str = "adopted_as_of";
+
 /// Stores `value` under `name` if there is none yet, and returns the stored value.
 pub async fn get_or_insert(tx: &mut Tx, name: impl Into<String>, value: String) -> Result<String> {
     let name = name.into();

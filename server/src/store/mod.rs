@@ -5,6 +5,7 @@
 
 pub mod account_attributes;
 pub mod accounts;
+pub mod adopted;
 mod announcements;
 pub mod api_numbers;
 mod connect;

@@ -68,6 +68,30 @@ pub async fn insert_oauth_client(tx: &mut Tx, client: OAuthClient) -> Result<boo
     Ok(row.is_some())
 }
 
+/// Changes what another system says of its client.
+pub async fn update_oauth_client(tx: &mut Tx, client: OAuthClient) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "update oauth_clients set name = $2, secret_hash = $3, is_public = $4, allows_password = $5
+         where id = $1",
+    )
+    .bind(client.id)
+    .bind(client.name)
+    .bind(client.secret_hash)
+    .bind(client.is_public)
+    .bind(client.allows_password)
+    .execute(db).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Replaces the stored hash `was` by another hash of the same secret.
+pub async fn update_secret_hash(tx: &mut Tx, id: String, was: String, new: String) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "update oauth_clients set secret_hash = $3
+         where id = $1 and secret_hash = $2",
+    ).bind(id).bind(was).bind(new).execute(db).await.map(|_| ()))?;
+    Ok(())
+}
+
 /// Removes a client and all its sessions; false if there is no such client.
 pub async fn delete_oauth_client(tx: &mut Tx, id: String) -> Result<bool> {
     let row: Option<String> = on!(tx, db => sqlx::query_scalar(

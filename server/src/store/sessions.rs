@@ -183,6 +183,60 @@ pub async fn insert_session(tx: &mut Tx, session: &Session, by: SignedInBy) -> R
     Ok(generation)
 }
 
+/// Stores the session of tokens that another system has issued. It is no event: nobody signs in.
+/// False if one of its tokens is known already, or if there is no such account.
+pub async fn insert_adopted(tx: &mut Tx, session: Session, scope: Option<String>) -> Result<bool> {
+    let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
+        "insert into sessions (id, account_id, account_generation, policy, key_hash, refresh_hash,
+                               client_id, scope, generation, created_at, last_used_at,
+                               access_expires_at, tokens_end_at, expires_at)
+         select $1, a.id, a.session_generation, $3, $4, $5, $6, $7, 0, $8, $9, $10, $10, $11
+         from accounts a
+         where a.id = $2
+         on conflict do nothing
+         returning id",
+    )
+    .bind(session.id)
+    .bind(session.account_id)
+    .bind(session.policy)
+    .bind(session.key_hash)
+    .bind(session.refresh_hash)
+    .bind(session.client_id)
+    .bind(scope)
+    .bind(session.created_at)
+    .bind(session.last_used_at)
+    .bind(session.access_expires_at)
+    .bind(session.expires_at)
+    .fetch_optional(db).await)?;
+    Ok(row.is_some())
+}
+
+/// Replaces the access token of an adopted pair that was not refreshed here; false if it was, or if
+/// the access token is known already.
+pub async fn update_adopted_access(
+    tx: &mut Tx,
+    refresh_hash: String,
+    key_hash: String,
+    access_expires_at: i64,
+) -> Result<bool> {
+    let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
+        "update sessions set key_hash = $2, access_expires_at = $3,
+                             tokens_end_at = case when tokens_end_at > $3 then tokens_end_at else $3 end
+         where refresh_hash = $1 and generation = 0 and ended_at is null
+           and not exists (select 1 from sessions known where known.key_hash = $2)
+         returning id",
+    ).bind(refresh_hash).bind(key_hash).bind(access_expires_at).fetch_optional(db).await)?;
+    Ok(row.is_some())
+}
+
+/// Whether the owner of the account has signed in here, as far as the sessions are kept.
+pub async fn has_signed_in(tx: &mut Tx, account_id: i64) -> Result<bool> {
+    Ok(on!(tx, db => sqlx::query_scalar(
+        "select exists (
+             select 1 from sessions where account_id = $1 and signed_in_at is not null)",
+    ).bind(account_id).fetch_one(db).await)?)
+}
+
 /// How many sessions of the account under this policy have not ended, counted up to `limit`.
 pub async fn count_unended(
     tx: &mut Tx,

@@ -21,6 +21,13 @@ pub async fn spend_token(tx: &mut Tx, jti: String, expires_at: i64) -> Result<bo
     Ok(row.is_some())
 }
 
+/// Up to `limit` spent tokens with ids above `after`, in their order.
+pub async fn spent_after(tx: &mut Tx, after: String, limit: i64) -> Result<Vec<String>> {
+    Ok(on!(tx, db => sqlx::query_scalar(
+        "select jti from spent_tokens where jti > $1 order by jti limit $2",
+    ).bind(after).bind(limit).fetch_all(db).await)?)
+}
+
 pub async fn delete_expired(tx: &mut Tx, now: i64, limit: i64) -> Result<u64> {
     Ok(on!(tx, db => sqlx::query(
         "delete from spent_tokens where jti in (

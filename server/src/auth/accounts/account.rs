@@ -92,6 +92,12 @@ pub async fn delete(tx: &mut Tx, outbox: &Outbox, id: i64, now: i64) -> Result<b
     if let Some(account) = account.filter(|account| !account.awaits_activation) {
         outbox.queue_deleted(tx, &account, now).await?;
     }
+    delete_unnoticed(tx, id, now).await?;
+    Ok(true)
+}
+
+/// Deletes the account, which is locked, and its data, without a mail.
+pub async fn delete_unnoticed(tx: &mut Tx, id: i64, now: i64) -> Result<()> {
     // Before the sessions are deleted, because it reads when their access tokens expire.
     let subject = Subject::Account(id);
     revocations::insert_revocation(tx, subject, Reason::Deleted, now).await?;
@@ -99,5 +105,5 @@ pub async fn delete(tx: &mut Tx, outbox: &Outbox, id: i64, now: i64) -> Result<b
     events::delete_of_account(tx, id, EVENTS_AT_ONCE).await?;
     accounts::delete_account(tx, id).await?;
     tx.note(NewEvent::of(id, Event::AccountDeleted, now));
-    Ok(true)
+    Ok(())
 }

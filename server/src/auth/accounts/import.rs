@@ -6,7 +6,7 @@ use crate::auth::accounts::registration::Registration;
 use crate::auth::domain::Auth;
 use crate::auth::sessions::cut_off::global_cut_off;
 use crate::error::Result;
-use crate::store::accounts::{self, Account};
+use crate::store::accounts::{self, Account, ImportedAccount};
 use crate::store::events::{Event, NewEvent, Registered};
 use crate::store::{Tx, identifiers, revocations};
 
@@ -70,15 +70,22 @@ impl Auth {
                     // Before the insert, because its lock is stronger: two imports that have both
                     // inserted would deadlock.
                     accounts::raise_sequence(tx, number).await?;
-                    let not_before = global_cut_off(tx).await?;
-                    let inserted =
-                        accounts::insert_imported_account(tx, number, joined_at, not_before, &new);
-                    if !inserted.await? {
+                    let now = new.created_at;
+                    let imported = ImportedAccount {
+                        id: number,
+                        joined_at,
+                        last_sign_in_at: None,
+                        is_active: !new.awaits_activation,
+                        foreign_not_before: global_cut_off(tx).await?,
+                        password_proved: false,
+                        new,
+                    };
+                    if !accounts::insert_imported_account(tx, imported).await? {
                         return Ok(None);
                     }
                     let event = Event::Registered(Registered::Imported);
-                    tx.note(NewEvent::of(number, event, new.created_at));
-                    insert_identifiers(tx, number, &names, new.created_at).await?;
+                    tx.note(NewEvent::of(number, event, now));
+                    insert_identifiers(tx, number, &names, now).await?;
                     for identifier in &names {
                         identifiers::update_imported_as(tx, number, identifier, name.clone())
                             .await?;

@@ -6,12 +6,13 @@ use subtle::ConstantTimeEq;
 
 use crate::auth::domain::Auth;
 use crate::auth::oauth_clients::pairs::BATCH;
+use crate::auth::password::{Origin, Password, PasswordHash, Verdict};
 use crate::auth::secrets::random::hash;
 use crate::auth::tokens::opaque::random_token;
 use crate::error::{ClientFault, Result};
 use crate::store::events::{Event, NewEvent};
 pub use crate::store::oauth_clients::OAuthClient;
-use crate::store::{Tx, oauth_clients, sessions};
+use crate::store::{Repeat, Tx, oauth_clients, sessions};
 
 /// A shorter secret could be guessed from its hash.
 pub const MIN_CLIENT_SECRET: usize = 16;
@@ -47,7 +48,11 @@ impl Auth {
         let mut tx = self.store.read().await?;
         let client = oauth_clients::oauth_client(&mut tx, name.id.to_owned()).await?;
         let client = client.ok_or(ClientFault::Unknown)?;
+        drop(tx);
         let is_authentic = match (&client.secret_hash, name.secret) {
+            (Some(stored), Some(secret)) if stored.contains('$') => {
+                self.is_secret_of_password_hash(&client.id, stored, secret).await?
+            }
             (Some(stored), Some(secret)) => {
                 bool::from(hash(secret).as_bytes().ct_eq(stored.as_bytes()))
             }
@@ -55,6 +60,28 @@ impl Auth {
             (_, None) => client.is_public,
         };
         if is_authentic { Ok(client) } else { Err(ClientFault::Secret.into()) }
+    }
+
+    /// Whether the secret is right, of which another system has stored a password hash. Our hash
+    /// takes its place, so that the next check is quick.
+    async fn is_secret_of_password_hash(
+        &self,
+        id: &str,
+        stored: &str,
+        secret: &str,
+    ) -> Result<bool> {
+        let Ok(password) = Password::parse(secret) else { return Ok(false) };
+        let (seed, known) = (self.cost_seed_of_name(id), PasswordHash::new(stored.to_owned()));
+        let verifying = self.hasher.verify(password.verbatim(), Some(known), seed, Origin::SERVER);
+        if matches!(verifying.await?, Verdict::Wrong) {
+            return Ok(false);
+        }
+        let (id, was, new) = (id.to_owned(), stored.to_owned(), hash(secret));
+        let replacing = self.store.write_one(Repeat::Harmless, move |tx| {
+            Box::pin(oauth_clients::update_secret_hash(tx, id, was, new))
+        });
+        replacing.await?;
+        Ok(true)
     }
 
     /// As `authenticate_client`, for an application that signs users in; failures are

@@ -130,6 +130,19 @@ pub async fn end_foreign(tx: &mut Tx, refresh: RefreshToken, now: i64) -> Result
     revocations::insert_revocation(tx, subject, Reason::Ended, now).await
 }
 
+/// Spends a refresh token that the replaced server has ended, and ends the session that it opened
+/// here, if any; false if it was spent already.
+pub async fn spend_ended_there(tx: &mut Tx, jti: &str, expires_at: i64, now: i64) -> Result<bool> {
+    if !spent_tokens::spend_token(tx, spent_key(jti), expires_at).await? {
+        return Ok(false);
+    }
+    let adopted = adopted_session_id(jti);
+    if sessions::end_session(tx, adopted, Ending::SignedOut, now).await? {
+        revocations::insert_revocation(tx, Subject::Session(adopted), Reason::Ended, now).await?;
+    }
+    Ok(true)
+}
+
 /// The active account that was imported with exactly this address and still has it. A token with a
 /// user name has no issue time, so it is refused after any change of the account's credentials.
 pub async fn account_imported_as(tx: &mut Tx, user_name: &str) -> Result<Account> {
@@ -283,6 +296,6 @@ fn adopted_session_id(jti: &str) -> i64 {
 }
 
 /// The key of a `jti` in `spent_tokens`: a hash, because a `jti` may have any length.
-fn spent_key(jti: &str) -> String {
+pub fn spent_key(jti: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(jti))
 }

@@ -1,0 +1,71 @@
+//! Table `adopted`: which records of another system's import files are stored here, so that a newer
+//! file changes only what has changed there. A row is deleted with its account, or when the other
+//! system has ended what it stands for.
+
+use super::{Tx, from_row, on};
+use crate::error::Result;
+
+/// A record as it came.
+#[derive(Clone, Debug)]
+pub struct Adopted {
+    /// The kind of its line.
+    pub kind: String,
+    /// Which one of its kind it is.
+    pub key: String,
+    pub account_id: Option<i64>,
+    /// Digests of what it said.
+    pub seen: String,
+    /// Which password the account had then.
+    pub password_version: i64,
+}
+
+from_row!(Adopted { kind, key, account_id, seen, password_version });
+
+pub async fn adopted(tx: &mut Tx, kind: &'static str, key: String) -> Result<Option<Adopted>> {
+    Ok(on!(tx, db => sqlx::query_as(
+        "select kind, key, account_id, seen, password_version
+         from adopted
+         where kind = $1 and key = $2",
+    ).bind(kind).bind(key).fetch_optional(db).await)?)
+}
+
+/// Up to `limit` records of this kind with keys above `after`, in their order.
+pub async fn adopted_after(
+    tx: &mut Tx,
+    kind: &'static str,
+    after: String,
+    limit: i64,
+) -> Result<Vec<Adopted>> {
+    Ok(on!(tx, db => sqlx::query_as(
+        "select kind, key, account_id, seen, password_version
+         from adopted
+         where kind = $1 and key > $2
+         order by key
+         limit $3",
+    ).bind(kind).bind(after).bind(limit).fetch_all(db).await)?)
+}
+
+/// Stores what a record said, in the place of what it said before.
+pub async fn set_adopted(tx: &mut Tx, row: Adopted) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "insert into adopted (kind, key, account_id, seen, password_version)
+         values ($1, $2, $3, $4, $5)
+         on conflict (kind, key) do update
+             set account_id = excluded.account_id, seen = excluded.seen,
+                 password_version = excluded.password_version",
+    )
+    .bind(row.kind)
+    .bind(row.key)
+    .bind(row.account_id)
+    .bind(row.seen)
+    .bind(row.password_version)
+    .execute(db).await.map(|_| ()))?;
+    Ok(())
+}
+
+pub async fn delete_adopted(tx: &mut Tx, kind: String, key: String) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "delete from adopted where kind = $1 and key = $2",
+    ).bind(kind).bind(key).execute(db).await.map(|_| ()))?;
+    Ok(())
+}
