@@ -32,7 +32,8 @@ const SERVER: Floors = &[
 /// case.
 const AUTH: Floors = &[
     &["mod"],
-    &["adoption", "kept", "oauth_clients", "operator", "overview"],
+    &["adoption"],
+    &["kept", "oauth_clients", "operator", "overview"],
     &["federation"],
     &["sign_in", "restored"],
     &["accounts"],

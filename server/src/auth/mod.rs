@@ -44,6 +44,7 @@ pub use accounts::import::{Import, NumberConflict, find_conflict};
 pub use accounts::recovery::Requested;
 pub use accounts::registration::{NewPassword, Registration};
 pub use adoption::report::{ParkedName, Report, report_of};
+pub use adoption::run::{Adoption, AdoptionError, AdoptionRules};
 pub use api_numbers::{NoNumberLeft, find_unnumbered, number_policies};
 pub use counts::Counts;
 pub use delivery::WaitingMails;

@@ -1,59 +1,137 @@
-//! `propusk adopt`: the accounts of another system. So far it says what an import file brings.
+//! `propusk adopt`: stores the accounts of another system from an import file, or says what the
+//! file brings.
 
 use std::fs::File;
 use std::io::{BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde::Serialize;
 
 use super::Outcome;
-use super::output::{date, is_json, plain, say, say_json};
-use crate::auth::{ParkedName, Report, report_of};
+use super::database::open;
+use super::output::{date, is_json, plain, say, say_json, say_when_heard};
+use crate::auth::{Adoption, AdoptionRules, ParkedName, Report, report_of};
+use crate::config::{Config, MAX_FIRST_ID};
 use crate::owner_only;
 
 /// How many ids a line shows; the report in a file has all.
 const SHOWN: usize = 20;
+/// After how many lines the progress is shown.
+const PROGRESS: u64 = 50_000;
 
 #[derive(Args)]
 pub struct AdoptInput {
     /// The import file.
     file: PathBuf,
-    /// Say what the file brings, and store nothing.
+    /// Say what the file brings, without a look at the database.
     #[arg(long)]
     check: bool,
+    /// Say what the file would change, and store nothing.
+    #[arg(long, conflicts_with = "check")]
+    dry_run: bool,
+    /// Delete or disable up to this many accounts that the other system has deleted or disabled,
+    /// even if they are more than 1 % of all.
+    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "check")]
+    allow_deletions: u64,
     /// Write the report to this new file too, as JSON, with all ids.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
 }
 
-pub fn work(input: &AdoptInput) -> Outcome {
-    if !input.check {
-        return Err("this version does not store import files: add --check".into());
+pub async fn work(config: &Config, input: &AdoptInput) -> Outcome {
+    let file = open_file(&input.file)?;
+    match input.check {
+        true => check(input, file),
+        false => adopt(config, input, file).await,
     }
-    let report = read(&input.file)?;
-    if let Some(path) = &input.report {
-        write(path, &report)?;
-    }
+}
+
+fn check(input: &AdoptInput, file: BufReader<File>) -> Outcome {
+    let report = report_of(file);
+    let report = report.map_err(|error| format!("{}: {error}", input.file.display()))?;
+    write(input, &report)?;
     match is_json() {
         true => say_json(&serde_json::to_value(&report)?),
         false => lines(&report).iter().try_for_each(|line| say(line)),
     }
 }
 
-fn read(path: &Path) -> Outcome<Report> {
-    let file = File::open(path);
-    let file = file.map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
-    let report = report_of(BufReader::new(file));
-    Ok(report.map_err(|error| format!("{}: {error}", path.display()))?)
+async fn adopt(config: &Config, input: &AdoptInput, mut file: BufReader<File>) -> Outcome {
+    if let Some(path) = input.report.as_deref().filter(|path| path.exists()) {
+        // Better before the long work than after it.
+        return Err(format!("{} cannot be written: it exists", path.display()).into());
+    }
+    let rules = AdoptionRules {
+        is_dry_run: input.dry_run,
+        numbers_end: config.accounts.first_id.unwrap_or(MAX_FIRST_ID),
+        allow_deletions: input.allow_deletions,
+    };
+    let auth = open(config).await?;
+    let adopting = auth.adopt(&mut file, &rules, show_progress);
+    let adoption = adopting.await;
+    let adoption = adoption.map_err(|error| format!("{}: {error}", input.file.display()))?;
+    write(input, &adoption)?;
+    if is_json() {
+        return say_json(&serde_json::to_value(&adoption)?);
+    }
+    let brought = lines(&adoption.file);
+    brought.iter().chain(&changes(&adoption)).try_for_each(|line| say(line))?;
+    if adoption.file.tokens.contains_key("refresh_token") && !config.tokens.accept_foreign {
+        say("signed tokens of the other system are refused: tokens.accept_foreign is off")?;
+    }
+    match adoption.is_dry_run {
+        true => say(&format!("{} changes would be made", adoption.changes())),
+        false => say_when_heard(&format!("{} changes", adoption.changes())).await,
+    }
 }
 
-fn write(path: &Path, report: &Report) -> Outcome {
+fn show_progress(line: u64) {
+    if line.is_multiple_of(PROGRESS) {
+        eprintln!("{line} lines");
+    }
+}
+
+fn open_file(path: &Path) -> Outcome<BufReader<File>> {
+    let file = File::open(path);
+    let file = file.map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+    Ok(BufReader::new(file))
+}
+
+/// Writes the report, if a file is given.
+fn write(input: &AdoptInput, report: &impl Serialize) -> Outcome {
+    let Some(path) = &input.report else { return Ok(()) };
     let unwritten =
         |error: std::io::Error| format!("{} cannot be written: {error}", path.display());
     let mut file = owner_only::options().create_new(true).open(path).map_err(unwritten)?;
     let text = serde_json::to_string_pretty(report)?;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(unwritten)?;
     Ok(())
+}
+
+/// What has changed, or would change.
+fn changes(adoption: &Adoption) -> Vec<String> {
+    let counts = [
+        ("new", &adoption.new),
+        ("changed", &adoption.changed),
+        ("ended", &adoption.ended),
+        ("not stored by this version", &adoption.not_stored),
+    ];
+    let counts = counts.into_iter().flat_map(|(what, kinds)| {
+        kinds.iter().map(move |(kind, count)| counted(*count, &format!("{what}: {kind}")))
+    });
+    let accounts = [
+        ("refused", &adoption.refused),
+        ("not changed, because it has changed here or is taken", &adoption.conflicts),
+    ];
+    let accounts = accounts.into_iter().flat_map(|(what, reasons)| {
+        reasons.iter().map(move |(reason, ids)| {
+            let shown: Vec<_> = ids.iter().take(SHOWN).map(i64::to_string).collect();
+            let more = if ids.len() > SHOWN { ", and more" } else { "" };
+            format!("{:>9}  {what}: {reason}: {}{more}", ids.len(), shown.join(", "))
+        })
+    });
+    counts.chain(accounts).collect()
 }
 
 /// The report for people: one fact a line, in a fixed order.

@@ -70,7 +70,8 @@ enum Command {
     /// Manage accounts; WHO is an e-mail address, phone number, username or id (7 or id:7).
     #[command(subcommand)]
     User(UserCommand),
-    /// Say what a file with the accounts of another system brings.
+    /// Store the accounts of another system from a file; again with a newer file, what has changed
+    /// there.
     Adopt(AdoptInput),
     /// List what has happened to all accounts and by operators, the newest first.
     Events(EventsInput),
@@ -160,7 +161,7 @@ async fn act(config: Config, origins: BTreeMap<String, String>, command: Command
         }
         Command::CheckConfig => check_config::check_config(&config, &origins).await,
         Command::User(command) => users::work(&config, command).await,
-        Command::Adopt(input) => adopt::work(&input),
+        Command::Adopt(input) => adopt::work(&config, &input).await,
         Command::Events(input) => events::work(&config, input).await,
         Command::Client(command) => clients::work(&config, command).await,
         Command::Provider(command) => providers::work(&config, command).await,

@@ -145,6 +145,15 @@ pub enum ClientSecret {
     Hashed(String),
 }
 
+impl ClientSecret {
+    /// The text to store in its place.
+    pub fn stored(&self) -> &str {
+        match self {
+            ClientSecret::Sha256(text) | ClientSecret::Hashed(text) => text,
+        }
+    }
+}
+
 /// The tokens that a client application has for an account: at least one of the two.
 pub struct OpaquePair {
     pub account: SourceId,

@@ -1,5 +1,12 @@
-//! Adopting the accounts of another system from an import file: what the file brings, and which
-//! names find its accounts here.
+//! Adopting the accounts of another system from an import file: what the file brings, which names
+//! find its accounts here, and storing it. A newer file of the same system changes only what has
+//! changed there, and nothing that has changed here.
 
+mod ended;
+mod item;
+mod ledger;
 pub mod names;
 pub mod report;
+pub mod run;
+mod seen;
+mod stored;

@@ -62,16 +62,22 @@ pub struct ParkedName {
 /// Reads the file twice, because only its end tells whether it is whole and who keeps a name.
 pub fn report_of(mut file: impl BufRead + Seek) -> Result<Report, FileError> {
     let claims = claims_of(&mut file)?;
-    file.rewind().map_err(|problem| FileError::Unreadable { line: 1, problem })?;
-    let mut file = ImportFile::open(&mut file)?;
-    let mut draft = Draft::new(file.start().clone(), claims);
+    let mut file = again(&mut file)?;
+    let mut draft = Draft::new(file.start(), &claims);
     while let Some(record) = file.next_record()? {
         draft.add(&record, file.line());
     }
     Ok(draft.finish())
 }
 
-fn claims_of(file: impl BufRead) -> Result<Claims, FileError> {
+/// The file from its beginning.
+pub fn again<F: BufRead + Seek>(file: &mut F) -> Result<ImportFile<&mut F>, FileError> {
+    file.rewind().map_err(|problem| FileError::Unreadable { line: 1, problem })?;
+    ImportFile::open(file)
+}
+
+/// Who keeps which name; reads the whole file.
+pub fn claims_of(file: impl BufRead) -> Result<Claims, FileError> {
     let mut file = ImportFile::open(file)?;
     let mut claims = Claims::default();
     while let Some(record) = file.next_record()? {
@@ -83,22 +89,23 @@ fn claims_of(file: impl BufRead) -> Result<Claims, FileError> {
 }
 
 /// A report while the file is read.
-struct Draft {
+pub struct Draft<'c> {
     report: Report,
-    claims: Claims,
+    claims: &'c Claims,
     /// The accounts that keep a contested name, by their lines.
     keepers: HashMap<u64, String>,
     /// Lost names, with the line of the account that keeps them.
     lost: Vec<(ParkedName, u64)>,
 }
 
-impl Draft {
-    fn new(start: Start, claims: Claims) -> Draft {
-        let report = Report { source: start.source, taken_at: start.taken_at, ..Report::default() };
+impl<'c> Draft<'c> {
+    pub fn new(start: &Start, claims: &'c Claims) -> Self {
+        let report =
+            Report { source: start.source.clone(), taken_at: start.taken_at, ..Report::default() };
         Draft { report, claims, keepers: HashMap::new(), lost: Vec::new() }
     }
 
-    fn add(&mut self, record: &Record, line: u64) {
+    pub fn add(&mut self, record: &Record, line: u64) {
         *self.report.lines.entry(record.kind()).or_default() += 1;
         match record {
             Record::Account(account) => self.add_account(account, line),
@@ -197,7 +204,7 @@ impl Draft {
         *self.report.tokens.entry(kind).or_default() += 1;
     }
 
-    fn finish(mut self) -> Report {
+    pub fn finish(mut self) -> Report {
         let keepers = self.keepers;
         let lost = self
             .lost

@@ -1,0 +1,242 @@
+//! A line of the file as what is to be stored.
+
+use super::names::{Claims, Fate, names, number};
+use super::seen::{ABSENT, AccountSeen, State, digest_of};
+use crate::auth::password::is_unusable;
+use crate::auth::secrets::random::hash;
+use crate::auth::sign_in::replaced_server::spent_key;
+use crate::identifier::{Identifier, Kind};
+use crate::import_file::{
+    Account, ApiToken, Client, Identity, IdentityKey, OpaquePair, Record, SourceId, SpentToken,
+};
+use crate::language::Language;
+use crate::readable::disturbs_a_line;
+use crate::store::accounts::ImportedDetails;
+
+pub const ACCOUNT: &str = "account";
+pub const API_TOKEN: &str = "api_token";
+pub const CLIENT: &str = "oauth_client";
+pub const IDENTITY: &str = "identity";
+pub const PAIR: &str = "oauth_pair";
+/// Has its own table, whose rows expire.
+pub const SPENT: &str = "spent_token";
+
+/// What begins the key of a pair without a refresh token.
+pub const ACCESS_ONLY: &str = "access ";
+
+const NO_NUMBER: &str = "of accounts with ids that are no numbers";
+
+pub struct Item {
+    pub kind: &'static str,
+    /// Which one of its kind it is.
+    pub key: String,
+    /// Digests of what it says.
+    pub seen: String,
+    /// The number of its account.
+    pub account: Option<i64>,
+    pub work: Work,
+}
+
+pub enum Work {
+    Account(Box<AccountWork>),
+    ApiToken(ApiToken),
+    Client(Client),
+    Identity(ProviderIdentity),
+    Pair(OpaquePair),
+    Spent(SpentToken),
+}
+
+pub struct AccountWork {
+    pub seen: AccountSeen,
+    /// `None` also if it is Django's mark of an account without a password.
+    pub password: Option<String>,
+    pub display_name: Option<String>,
+    pub details: ImportedDetails,
+    /// The names that find the account.
+    pub names: Vec<KeptName>,
+}
+
+pub struct KeptName {
+    pub identifier: Identifier,
+    /// As it is in the other system.
+    pub name: String,
+    pub is_verified: bool,
+}
+
+pub struct ProviderIdentity {
+    pub provider: String,
+    pub subject: String,
+    pub created_at: Option<i64>,
+}
+
+impl Item {
+    /// `None` if nothing of the line needs to be stored; an error names lines that this version
+    /// does not store.
+    pub fn of(
+        record: Record,
+        line: u64,
+        claims: &Claims,
+        now: i64,
+    ) -> Result<Option<Item>, &'static str> {
+        match record {
+            Record::Account(account) => of_account(*account, line, claims).map(Some),
+            Record::ApiToken(token) => of_api_token(token).map(Some),
+            Record::OpaquePair(pair) => of_pair(pair, now),
+            Record::Identity(identity) => of_identity(identity).map(Some),
+            Record::Client(client) => Ok(Some(of_client(client))),
+            Record::SpentToken(token) => {
+                Ok(Some(of_spent(token)).filter(|item| !item.has_expired(now)))
+            }
+            // Its signature is enough.
+            Record::RefreshToken(_) => Ok(None),
+            Record::MailedLink(_) => Err("mailed_link"),
+        }
+    }
+
+    fn has_expired(&self, now: i64) -> bool {
+        matches!(&self.work, Work::Spent(token) if token.expires_at <= now)
+    }
+}
+
+/// The place of a kind of names in what an account said.
+pub fn place_of(kind: Kind) -> usize {
+    match kind {
+        Kind::Email => 0,
+        Kind::Phone => 1,
+        Kind::Username => 2,
+    }
+}
+
+fn of_account(account: Account, line: u64, claims: &Claims) -> Result<Item, &'static str> {
+    let id = number_of(&account.id)?;
+    let names = kept_names(&account, line, claims);
+    let mut digests = [ABSENT; 3].map(str::to_owned);
+    for name in &names {
+        let text = format!("{} {}", name.name, name.is_verified);
+        if let Some(place) = digests.get_mut(place_of(name.identifier.kind())) {
+            *place = digest_of(Some(&text));
+        }
+    }
+    let first_name = [&account.username, &account.email, &account.phone];
+    let first_name = first_name.into_iter().flatten().next().cloned();
+    let details = ImportedDetails {
+        sign_up_name: account.sign_up_name.or(first_name),
+        is_superuser: account.is_superuser,
+        language: account.language.as_deref().and_then(Language::parse).map(Language::code),
+        joined_at: account.joined_at,
+        last_sign_in_at: account.last_sign_in_at,
+    };
+    let password = account.password.filter(|hash| !is_unusable(hash));
+    let display_name = account.display_name.filter(|name| !name.contains(disturbs_a_line));
+    let seen = AccountSeen {
+        state: State::of(account.is_active, account.awaits_activation),
+        password: digest_of(password.as_deref()),
+        display_name: digest_of(display_name.as_deref()),
+        details: digest_of(Some(&text_of(&details))),
+        names: digests,
+    };
+    Ok(Item {
+        kind: ACCOUNT,
+        key: id.to_string(),
+        seen: seen.text(),
+        account: Some(id),
+        work: Work::Account(Box::new(AccountWork { seen, password, display_name, details, names })),
+    })
+}
+
+fn kept_names(account: &Account, line: u64, claims: &Claims) -> Vec<KeptName> {
+    let kept = |(kind, text): (Kind, &str)| {
+        if claims.fate(account, line, kind, text) != Fate::Kept {
+            return None;
+        }
+        let is_verified = match kind {
+            Kind::Email => account.email_verified,
+            Kind::Phone => account.phone_verified,
+            Kind::Username => false,
+        };
+        let identifier = Identifier::parse_as(text, &[kind])?;
+        Some(KeptName { identifier, name: text.to_owned(), is_verified })
+    };
+    names(account).filter_map(kept).collect()
+}
+
+fn text_of(details: &ImportedDetails) -> String {
+    let ImportedDetails { sign_up_name, is_superuser, language, joined_at, last_sign_in_at } =
+        details;
+    format!("{sign_up_name:?} {is_superuser} {language:?} {joined_at:?} {last_sign_in_at:?}")
+}
+
+fn of_api_token(token: ApiToken) -> Result<Item, &'static str> {
+    let account = number_of(&token.account)?;
+    Ok(Item {
+        kind: API_TOKEN,
+        key: token.sha256.clone(),
+        seen: account.to_string(),
+        account: Some(account),
+        work: Work::ApiToken(token),
+    })
+}
+
+fn of_pair(pair: OpaquePair, now: i64) -> Result<Option<Item>, &'static str> {
+    let account = number_of(&pair.account)?;
+    let live = pair.access.as_ref().filter(|(_, expires_at)| *expires_at > now);
+    let key = match (&pair.refresh_sha256, live) {
+        (Some(refresh), _) => refresh.clone(),
+        (None, Some((access, _))) => format!("{ACCESS_ONLY}{access}"),
+        (None, None) => return Ok(None),
+    };
+    let access = pair.access.as_ref().map(|(access, expires_at)| format!("{access} {expires_at}"));
+    Ok(Some(Item {
+        kind: PAIR,
+        key,
+        seen: digest_of(access.as_deref()),
+        account: Some(account),
+        work: Work::Pair(pair),
+    }))
+}
+
+fn of_identity(identity: Identity) -> Result<Item, &'static str> {
+    let account = number_of(&identity.account)?;
+    let IdentityKey::Subject(subject) = identity.key else {
+        return Err("identity that is known by its address alone");
+    };
+    let (provider, created_at) = (identity.provider, identity.created_at);
+    Ok(Item {
+        kind: IDENTITY,
+        key: identity_key(&provider, &subject),
+        seen: account.to_string(),
+        account: Some(account),
+        work: Work::Identity(ProviderIdentity { provider, subject, created_at }),
+    })
+}
+
+/// A digest: the row may outlive the identity.
+pub fn identity_key(provider: &str, subject: &str) -> String {
+    hash(&format!("{provider}\0{subject}"))
+}
+
+fn of_client(client: Client) -> Item {
+    let secret = client.secret.as_ref().map(|secret| secret.stored());
+    let text = format!("{:?} {secret:?} {}", client.name, client.allows_password);
+    Item {
+        kind: CLIENT,
+        key: client.id.clone(),
+        seen: digest_of(Some(&text)),
+        account: None,
+        work: Work::Client(client),
+    }
+}
+
+fn of_spent(token: SpentToken) -> Item {
+    Item {
+        kind: SPENT,
+        key: spent_key(&token.jti),
+        seen: String::new(),
+        account: None,
+        work: Work::Spent(token),
+    }
+}
+
+fn number_of(id: &SourceId) -> Result<i64, &'static str> {
+    number(id).ok_or(NO_NUMBER)
+}

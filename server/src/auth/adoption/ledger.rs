@@ -1,0 +1,115 @@
+//! Which records are stored here, in memory: all of a large file fit. A lookup in the database for
+//! each line would take minutes.
+
+use std::collections::{BTreeMap, HashMap};
+
+use sha2::{Digest as _, Sha256};
+
+use super::item::{ACCOUNT, API_TOKEN, CLIENT, IDENTITY, Item, PAIR, SPENT};
+use super::seen::was_active;
+use crate::error::Result;
+use crate::store::effects::EffectfulStore;
+use crate::store::{adopted, spent_tokens};
+
+/// What the other system ends by leaving it out, in the order in which it is ended here.
+pub const ENDED_BY_ABSENCE: [&str; 4] = [PAIR, API_TOKEN, IDENTITY, ACCOUNT];
+
+/// How many rows are read at once.
+const PAGE: i64 = 5_000;
+
+#[derive(Default)]
+pub struct Ledger(HashMap<[u8; 16], Row>);
+
+struct Row {
+    kind: &'static str,
+    seen: u64,
+    was_active: bool,
+    is_in_file: bool,
+}
+
+/// How a line stands to what is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    New,
+    Changed,
+    Same,
+}
+
+impl Ledger {
+    pub async fn load(store: &EffectfulStore) -> Result<Ledger> {
+        let mut ledger = Ledger::default();
+        for kind in [ACCOUNT, API_TOKEN, CLIENT, IDENTITY, PAIR] {
+            let mut after = String::new();
+            loop {
+                let mut tx = store.read().await?;
+                let page = adopted::adopted_after(&mut tx, kind, after, PAGE).await?;
+                let Some(last) = page.last() else { break };
+                after = last.key.clone();
+                page.iter().for_each(|row| ledger.insert(kind, &row.key, &row.seen));
+            }
+        }
+        let mut after = String::new();
+        loop {
+            let mut tx = store.read().await?;
+            let page = spent_tokens::spent_after(&mut tx, after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = last.clone();
+            page.iter().for_each(|key| ledger.insert(SPENT, key, ""));
+        }
+        Ok(ledger)
+    }
+
+    fn insert(&mut self, kind: &'static str, key: &str, seen: &str) {
+        let row = Row { kind, seen: mark(seen), was_active: was_active(seen), is_in_file: false };
+        self.0.insert(digest(kind, key), row);
+    }
+
+    /// How this line stands to what is stored; notes that the file has it.
+    pub fn compare(&mut self, item: &Item) -> Standing {
+        match self.0.get_mut(&digest(item.kind, &item.key)) {
+            None => Standing::New,
+            Some(row) => {
+                row.is_in_file = true;
+                match row.seen == mark(&item.seen) {
+                    true => Standing::Same,
+                    false => Standing::Changed,
+                }
+            }
+        }
+    }
+
+    /// Whether this account was active when its line was stored.
+    pub fn was_active(&self, item: &Item) -> bool {
+        self.0.get(&digest(item.kind, &item.key)).is_some_and(|row| row.was_active)
+    }
+
+    /// Whether this record was stored before, and the file, which was read to its end, does not
+    /// have it.
+    pub fn is_missing(&self, kind: &'static str, key: &str) -> bool {
+        self.0.get(&digest(kind, key)).is_some_and(|row| !row.is_in_file)
+    }
+
+    /// How many records are stored that the file, which was read to its end, does not have.
+    pub fn missing(&self) -> BTreeMap<&'static str, u64> {
+        let mut missing = BTreeMap::new();
+        let ended = |row: &&Row| !row.is_in_file && ENDED_BY_ABSENCE.contains(&row.kind);
+        for row in self.0.values().filter(ended) {
+            *missing.entry(row.kind).or_default() += 1;
+        }
+        missing
+    }
+
+    pub fn accounts(&self) -> u64 {
+        self.0.values().map(|row| u64::from(row.kind == ACCOUNT)).sum()
+    }
+}
+
+fn digest(kind: &str, key: &str) -> [u8; 16] {
+    let digest = Sha256::new_with_prefix(kind).chain_update([0_u8]).chain_update(key).finalize();
+    std::array::from_fn(|place| digest[place])
+}
+
+fn mark(seen: &str) -> u64 {
+    let digest: [u8; 32] = Sha256::digest(seen).into();
+    digest.into_iter().take(8).fold(0, |mark, byte| mark << 8 | u64::from(byte))
+}

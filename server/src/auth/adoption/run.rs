@@ -1,0 +1,322 @@
+//! A run: the file is read three times. First its end tells that it is whole, and who keeps a name;
+//! then it is compared with what is stored; then what is new or has changed is stored, batch by
+//! batch. Each batch is one transaction, so that a run that was killed is continued by the next
+//! one with the same file.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, Seek};
+
+use serde::Serialize;
+
+use super::ended::end;
+use super::item::{ACCOUNT, Item, Work};
+use super::ledger::{ENDED_BY_ABSENCE, Ledger, Standing};
+use super::names::Claims;
+use super::report::{Draft, Report, again, claims_of};
+use super::seen::State;
+use super::stored::{Outcome, Terms, store};
+use crate::auth::domain::Auth;
+use crate::auth::policy::TokenForm;
+use crate::auth::sessions::cut_off::global_cut_off;
+use crate::error::Error;
+use crate::import_file::{FileError, ImportFile};
+use crate::store::adopted::{self, Adopted};
+use crate::store::{accounts, meta};
+
+/// How many lines one transaction stores.
+const BATCH: usize = 500;
+/// How many rows are read at once.
+const PAGE: i64 = 5_000;
+/// A run that ends more than this share of the accounts must be allowed to: one in so many.
+const ENDED_UNASKED: u64 = 100;
+
+/// How a file is adopted.
+pub struct AdoptionRules {
+    /// Store nothing.
+    pub is_dry_run: bool,
+    /// The numbers of accounts in the file are below this one.
+    pub numbers_end: i64,
+    /// How many accounts may be deleted or disabled, even if that is more than 1 %.
+    pub allow_deletions: u64,
+}
+
+/// What a run has changed, or would change.
+#[derive(Debug, Default, Serialize)]
+pub struct Adoption {
+    pub is_dry_run: bool,
+    pub file: Report,
+    /// Records by kind.
+    pub new: BTreeMap<&'static str, u64>,
+    pub changed: BTreeMap<&'static str, u64>,
+    pub ended: BTreeMap<&'static str, u64>,
+    /// Lines that this version does not store.
+    pub not_stored: BTreeMap<&'static str, u64>,
+    /// Accounts with a record that was not stored, by reason.
+    pub refused: BTreeMap<&'static str, Vec<i64>>,
+    /// Accounts of which a part was not stored, because it has changed here or another account has
+    /// it; by part.
+    pub conflicts: BTreeMap<&'static str, Vec<i64>>,
+}
+
+impl Adoption {
+    pub fn changes(&self) -> u64 {
+        [&self.new, &self.changed, &self.ended].into_iter().flat_map(BTreeMap::values).sum()
+    }
+
+    fn count(&mut self, kind: &'static str, standing: Standing) {
+        let counts = match standing {
+            Standing::New => &mut self.new,
+            Standing::Changed => &mut self.changed,
+            Standing::Same => return,
+        };
+        *counts.entry(kind).or_default() += 1;
+    }
+
+    fn add(&mut self, done: Done) {
+        match done.outcome {
+            Outcome::Stored => self.count(done.kind, done.standing),
+            Outcome::StoredBut(parts) => {
+                self.count(done.kind, done.standing);
+                for part in parts {
+                    self.conflicts.entry(part).or_default().push(done.account);
+                }
+            }
+            Outcome::Known => {}
+            Outcome::Refused(reason) => self.refused.entry(reason).or_default().push(done.account),
+        }
+    }
+}
+
+/// What became of a line.
+struct Done {
+    kind: &'static str,
+    /// 0 if the line has no account.
+    account: i64,
+    standing: Standing,
+    outcome: Outcome,
+}
+
+/// Why a file is not adopted.
+#[derive(Debug, thiserror::Error)]
+pub enum AdoptionError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
+    Store(#[from] Error),
+    #[error("{0} accounts have ids that are no numbers: this version stores none of them")]
+    TextIds(u64),
+    #[error("the account {highest} is not below {end}: see accounts.first_id")]
+    Number { highest: i64, end: i64 },
+    #[error("a file as of a later time was stored already")]
+    Older,
+    #[error(
+        "{ended} of {all} accounts would be deleted or disabled: if that is right, add --allow-deletions {ended}"
+    )]
+    Deletions { ended: u64, all: u64 },
+}
+
+impl Auth {
+    /// Stores what the file brings. `progress` gets the numbers of lines that were read.
+    pub async fn adopt<F: BufRead + Seek>(
+        &self,
+        file: &mut F,
+        rules: &AdoptionRules,
+        progress: impl Fn(u64),
+    ) -> Result<Adoption, AdoptionError> {
+        let terms = self.adoption_terms().await?;
+        file.rewind().map_err(|problem| FileError::Unreadable { line: 1, problem })?;
+        let claims = claims_of(&mut *file)?;
+        let mut ledger = Ledger::load(&self.store).await?;
+        let (plan, disabled) = plan(again(file)?, &claims, &mut ledger, terms.now)?;
+        self.check_plan(&plan, disabled + ledger_deletions(&ledger), ledger.accounts(), rules)
+            .await?;
+        if rules.is_dry_run {
+            return Ok(Adoption { is_dry_run: true, ended: ledger.missing(), ..plan });
+        }
+        self.begin_adoption(&plan.file).await?;
+        let mut adoption =
+            Adoption { file: plan.file, not_stored: plan.not_stored, ..Adoption::default() };
+        let mut lines = again(file)?;
+        let mut batch = Vec::new();
+        while let Some(record) = lines.next_record()? {
+            let line = lines.line();
+            if let Ok(Some(item)) = Item::of(record, line, &claims, terms.now) {
+                match ledger.compare(&item) {
+                    Standing::Same => {}
+                    standing => batch.push((item, standing)),
+                }
+            }
+            if batch.len() >= BATCH {
+                self.store_batch(std::mem::take(&mut batch), terms, &mut adoption).await?;
+            }
+            progress(line);
+        }
+        self.store_batch(batch, terms, &mut adoption).await?;
+        for kind in ENDED_BY_ABSENCE {
+            self.end_missing(kind, &ledger, terms.now, &mut adoption).await?;
+        }
+        Ok(adoption)
+    }
+
+    async fn adoption_terms(&self) -> Result<Terms, Error> {
+        let mut tx = self.store.read().await?;
+        let foreign_not_before = global_cut_off(&mut tx).await?;
+        let policy = self.policies.iter().find(|policy| policy.form == TokenForm::ApiToken);
+        Ok(Terms { now: self.clock.now(), foreign_not_before, policy: policy.copied() })
+    }
+
+    async fn check_plan(
+        &self,
+        plan: &Adoption,
+        ended: u64,
+        all: u64,
+        rules: &AdoptionRules,
+    ) -> Result<(), AdoptionError> {
+        let accounts = &plan.file.accounts;
+        if accounts.with_text_ids > 0 {
+            return Err(AdoptionError::TextIds(accounts.with_text_ids));
+        }
+        let end = rules.numbers_end;
+        if let Some(highest) = accounts.highest_number.filter(|highest| *highest >= end) {
+            return Err(AdoptionError::Number { highest, end });
+        }
+        let mut tx = self.store.read().await?;
+        let newest = meta::get(&mut tx, meta::ADOPTED_AS_OF).await?;
+        let newest: Option<i64> = newest.and_then(|at| at.parse().ok());
+        if newest.is_some_and(|newest| plan.file.taken_at < newest) {
+            return Err(AdoptionError::Older);
+        }
+        match ended > rules.allow_deletions && ended * ENDED_UNASKED > all {
+            true => Err(AdoptionError::Deletions { ended, all }),
+            false => Ok(()),
+        }
+    }
+
+    /// Raises the next number once, because its lock would hold up a running server with each
+    /// batch.
+    async fn begin_adoption(&self, file: &Report) -> Result<(), Error> {
+        let (highest, taken_at) = (file.accounts.highest_number, file.taken_at.to_string());
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    if let Some(highest) = highest {
+                        accounts::raise_sequence(tx, highest).await?;
+                    }
+                    meta::set(tx, meta::ADOPTED_AS_OF, taken_at).await
+                })
+            })
+            .await
+    }
+
+    async fn store_batch(
+        &self,
+        batch: Vec<(Item, Standing)>,
+        terms: Terms,
+        adoption: &mut Adoption,
+    ) -> Result<(), Error> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let storing = self.store.write(move |tx| {
+            Box::pin(async move {
+                let mut done = Vec::with_capacity(batch.len());
+                for (item, standing) in batch {
+                    let (kind, account) = (item.kind, item.account.unwrap_or_default());
+                    let outcome = store(tx, item, standing, terms).await?;
+                    done.push(Done { kind, account, standing, outcome });
+                }
+                Ok(done)
+            })
+        });
+        storing.await?.into_iter().for_each(|done| adoption.add(done));
+        Ok(())
+    }
+
+    /// Ends what is stored of this kind and not in the file.
+    async fn end_missing(
+        &self,
+        kind: &'static str,
+        ledger: &Ledger,
+        now: i64,
+        adoption: &mut Adoption,
+    ) -> Result<(), Error> {
+        if !ledger.missing().contains_key(kind) {
+            return Ok(());
+        }
+        let mut after = String::new();
+        loop {
+            let mut tx = self.store.read().await?;
+            let page = adopted::adopted_after(&mut tx, kind, after, PAGE).await?;
+            drop(tx);
+            let Some(last) = page.last() else { return Ok(()) };
+            after = last.key.clone();
+            let missing: Vec<Adopted> =
+                page.into_iter().filter(|row| ledger.is_missing(kind, &row.key)).collect();
+            for batch in missing.chunks(BATCH) {
+                self.end_batch(kind, batch.to_vec(), now, adoption).await?;
+            }
+        }
+    }
+
+    async fn end_batch(
+        &self,
+        kind: &'static str,
+        batch: Vec<Adopted>,
+        now: i64,
+        adoption: &mut Adoption,
+    ) -> Result<(), Error> {
+        let ending = self.store.write(move |tx| {
+            Box::pin(async move {
+                let (mut ended, mut kept) = (0, Vec::new());
+                for row in batch {
+                    match end(tx, &row, now).await? {
+                        true => ended += 1,
+                        false => kept.push(row.account_id.unwrap_or_default()),
+                    }
+                }
+                Ok((ended, kept))
+            })
+        });
+        let (ended, kept): (u64, Vec<i64>) = ending.await?;
+        if ended > 0 {
+            *adoption.ended.entry(kind).or_default() += ended;
+        }
+        if !kept.is_empty() {
+            adoption.refused.entry("deleted there, used here").or_default().extend(kept);
+        }
+        Ok(())
+    }
+}
+
+/// What the file would change, and how many accounts it would disable.
+fn plan(
+    mut file: ImportFile<impl BufRead>,
+    claims: &Claims,
+    ledger: &mut Ledger,
+    now: i64,
+) -> Result<(Adoption, u64), AdoptionError> {
+    let mut draft = Draft::new(file.start(), claims);
+    let (mut adoption, mut disabled) = (Adoption::default(), 0);
+    while let Some(record) = file.next_record()? {
+        draft.add(&record, file.line());
+        match Item::of(record, file.line(), claims, now) {
+            Ok(Some(item)) => {
+                let standing = ledger.compare(&item);
+                adoption.count(item.kind, standing);
+                disabled += u64::from(is_disabled(&item) && ledger.was_active(&item));
+            }
+            Ok(None) => {}
+            Err(kind) => *adoption.not_stored.entry(kind).or_default() += 1,
+        }
+    }
+    adoption.file = draft.finish();
+    Ok((adoption, disabled))
+}
+
+fn is_disabled(item: &Item) -> bool {
+    matches!(&item.work, Work::Account(account) if account.seen.state != State::Active)
+}
+
+fn ledger_deletions(ledger: &Ledger) -> u64 {
+    ledger.missing().get(ACCOUNT).copied().unwrap_or_default()
+}

@@ -1,0 +1,518 @@
+//! Storing what a line brings. An account, a password or a name that has changed here is never
+//! overwritten: the difference is reported.
+
+use super::item::{
+    ACCOUNT, AccountWork, IDENTITY, Item, KeptName, ProviderIdentity, Work, place_of,
+};
+use super::ledger::Standing;
+use super::seen::{ABSENT, AccountSeen, State, digest_of};
+use crate::auth::operator::switch_active;
+use crate::auth::policy::Policy;
+use crate::auth::sign_in::replaced_server::spend_ended_there;
+use crate::auth::tokens::session_id::new_session_id;
+use crate::error::Result;
+use crate::identifier::{Identifier, Kind};
+use crate::import_file::{ApiToken, Client, OpaquePair};
+use crate::store::accounts::{self, ImportedAccount, NewAccount};
+use crate::store::adopted::{self, Adopted};
+use crate::store::events::{Event, NameChange, NewEvent, PasswordBy, Registered, note_change};
+use crate::store::identifiers::ImportedName;
+use crate::store::identities::{self, Identity};
+use crate::store::oauth_clients::{self, OAuthClient};
+use crate::store::sessions::{self, Session};
+use crate::store::{Tx, identifiers, one_time_tokens, revocations};
+
+const KINDS: [Kind; 3] = [Kind::Email, Kind::Phone, Kind::Username];
+
+/// What holds for a whole run.
+#[derive(Clone, Copy)]
+pub struct Terms {
+    pub now: i64,
+    /// Tokens of the other system from before this time are refused.
+    pub foreign_not_before: i64,
+    /// The enabled API with tokens that are looked up.
+    pub policy: Option<Policy>,
+}
+
+pub enum Outcome {
+    Stored,
+    /// Stored but for these parts, which have changed here or belong to another account.
+    StoredBut(Vec<&'static str>),
+    /// Nothing had to be stored.
+    Known,
+    /// Not stored, for this reason; the next run tries again.
+    Refused(&'static str),
+}
+
+pub async fn store(tx: &mut Tx, item: Item, standing: Standing, terms: Terms) -> Result<Outcome> {
+    let Item { kind, key, seen, account, work } = item;
+    let row =
+        Adopted { kind: kind.to_owned(), key, account_id: account, seen, password_version: 0 };
+    let account = account.unwrap_or_default();
+    match (work, standing) {
+        (Work::Account(new), Standing::New) => insert_account(tx, row, account, *new, terms).await,
+        (Work::Account(new), _) => change_account(tx, row, account, *new, terms).await,
+        (Work::ApiToken(token), Standing::New) => {
+            insert_api_token(tx, row, account, token, terms).await
+        }
+        // A token never gets another owner.
+        (Work::ApiToken(_), _) => Ok(Outcome::Known),
+        (Work::Pair(pair), Standing::New) => insert_pair(tx, row, account, pair, terms).await,
+        (Work::Pair(pair), _) => change_pair(tx, row, pair).await,
+        (Work::Identity(identity), standing) => {
+            let is_new = standing == Standing::New;
+            store_identity(tx, row, account, identity, is_new, terms.now).await
+        }
+        (Work::Client(client), standing) => {
+            store_client(tx, row, client, standing == Standing::New, terms.now).await
+        }
+        (Work::Spent(token), _) => {
+            Ok(match spend_ended_there(tx, &token.jti, token.expires_at, terms.now).await? {
+                true => Outcome::Stored,
+                false => Outcome::Known,
+            })
+        }
+    }
+}
+
+async fn insert_account(
+    tx: &mut Tx,
+    row: Adopted,
+    id: i64,
+    new: AccountWork,
+    terms: Terms,
+) -> Result<Outcome> {
+    let now = terms.now;
+    if revocations::was_deleted(tx, id).await? {
+        return Ok(Outcome::Refused("an account with this number was deleted here"));
+    }
+    let imported = ImportedAccount {
+        id,
+        joined_at: new.details.joined_at,
+        last_sign_in_at: new.details.last_sign_in_at,
+        is_active: new.seen.state == State::Active,
+        foreign_not_before: terms.foreign_not_before,
+        password_proved: has_proved_password(&new),
+        new: NewAccount {
+            password: new.password,
+            display_name: new.display_name,
+            sign_up_name: new.details.sign_up_name,
+            is_superuser: new.details.is_superuser,
+            awaits_activation: new.seen.state == State::Waiting,
+            language: new.details.language,
+            // An activation that waits, waits from now on.
+            created_at: now,
+        },
+    };
+    if !accounts::insert_imported_account(tx, imported).await? {
+        return Ok(Outcome::Refused("another account here has this number"));
+    }
+    tx.note(NewEvent::of(id, Event::Registered(Registered::Imported), now));
+    let mut conflicts = Vec::new();
+    for name in new.names {
+        let kind = name.identifier.kind();
+        if !give_name(tx, id, imported_name(name, now), now).await? {
+            conflicts.push(kind.as_str());
+        }
+    }
+    adopted::set_adopted(tx, row).await?;
+    Ok(outcome(conflicts))
+}
+
+/// The owner of a verified mailbox has set the password, as far as the other system knows.
+fn has_proved_password(account: &AccountWork) -> bool {
+    let is_email = |name: &KeptName| name.identifier.kind() == Kind::Email && name.is_verified;
+    account.password.is_some() && account.names.iter().any(is_email)
+}
+
+fn imported_name(name: KeptName, now: i64) -> ImportedName {
+    let verified_at = name.is_verified.then_some(now);
+    // Only the owner of a mailbox that is verified there can have added what belongs to the
+    // account.
+    let owned_at = verified_at.filter(|_| name.identifier.kind() == Kind::Email);
+    ImportedName { identifier: name.identifier, name: name.name, verified_at, owned_at }
+}
+
+fn outcome(conflicts: Vec<&'static str>) -> Outcome {
+    match conflicts.is_empty() {
+        true => Outcome::Stored,
+        false => Outcome::StoredBut(conflicts),
+    }
+}
+
+/// Gives the name to the account. An account that has it since its own import, and not any more in
+/// the other system, loses it; false if another account here has it.
+async fn give_name(tx: &mut Tx, id: i64, name: ImportedName, now: i64) -> Result<bool> {
+    if identifiers::insert_imported_name(tx, id, &name, now).await? {
+        return Ok(true);
+    }
+    Ok(take_from_adopted(tx, &name.identifier, now).await?
+        && identifiers::insert_imported_name(tx, id, &name, now).await?)
+}
+
+async fn take_from_adopted(tx: &mut Tx, name: &Identifier, now: i64) -> Result<bool> {
+    let Some(holder) = identifiers::imported_holder(tx, name.key().to_owned()).await? else {
+        return Ok(false);
+    };
+    let Some(row) = adopted::adopted(tx, ACCOUNT, holder.to_string()).await? else {
+        return Ok(false);
+    };
+    let kind = name.kind();
+    identifiers::delete_identifier(tx, holder, kind.as_str()).await?;
+    one_time_tokens::delete_one_time_tokens(tx, holder).await?;
+    note_change(tx, holder, removal_of(kind), now).await?;
+    // Else its own line would look as if the name had been removed here.
+    if let Some(mut seen) = AccountSeen::parse(&row.seen) {
+        if let Some(place) = seen.names.get_mut(place_of(kind)) {
+            *place = ABSENT.to_owned();
+        }
+        adopted::set_adopted(tx, Adopted { seen: seen.text(), ..row }).await?;
+    }
+    Ok(true)
+}
+
+fn removal_of(kind: Kind) -> NameChange {
+    match kind {
+        Kind::Email => NameChange::EmailRemoved,
+        Kind::Phone => NameChange::PhoneRemoved,
+        Kind::Username => NameChange::UsernameRemoved,
+    }
+}
+
+fn change_of(kind: Kind) -> NameChange {
+    match kind {
+        Kind::Email => NameChange::Email,
+        Kind::Phone => NameChange::Phone,
+        Kind::Username => NameChange::Username,
+    }
+}
+
+async fn change_account(
+    tx: &mut Tx,
+    row: Adopted,
+    id: i64,
+    new: AccountWork,
+    terms: Terms,
+) -> Result<Outcome> {
+    let now = terms.now;
+    let Some(before) = adopted::adopted(tx, ACCOUNT, row.key.clone()).await? else {
+        return Ok(Outcome::Refused("an account with this number was deleted here"));
+    };
+    accounts::lock_account(tx, id).await?;
+    let was = AccountSeen::parse(&before.seen).unwrap_or_else(|| new.seen.clone());
+    let mut conflicts = Vec::new();
+    let mut password_version = before.password_version;
+    if was.password != new.seen.password {
+        match change_password(tx, id, &new, password_version, now).await? {
+            Some(version) => password_version = version,
+            None => conflicts.push("password"),
+        }
+    }
+    if was.display_name != new.seen.display_name
+        && !change_display_name(tx, id, &was, new.display_name).await?
+    {
+        conflicts.push("display_name");
+    }
+    if was.details != new.seen.details {
+        accounts::update_imported_details(tx, id, new.details).await?;
+    }
+    let mut names = new.names;
+    for kind in KINDS {
+        let place = place_of(kind);
+        let (was, is) = (was.names.get(place), new.seen.names.get(place));
+        let found = names.iter().position(|name| name.identifier.kind() == kind);
+        let name = found.map(|place| imported_name(names.swap_remove(place), now));
+        let had = was.is_some_and(|was| was != ABSENT);
+        if was != is && !change_name(tx, id, kind, had, name, now).await? {
+            conflicts.push(kind.as_str());
+        }
+    }
+    if was.state != new.seen.state {
+        change_state(tx, id, new.seen.state, now).await?;
+    }
+    adopted::set_adopted(tx, Adopted { password_version, ..row }).await?;
+    Ok(outcome(conflicts))
+}
+
+/// Which password the account has then; `None` if it was changed here. Sessions go on, as they do
+/// in the other system.
+async fn change_password(
+    tx: &mut Tx,
+    id: i64,
+    new: &AccountWork,
+    adopted_version: i64,
+    now: i64,
+) -> Result<Option<i64>> {
+    let version = version_of(tx, id).await?;
+    if version != adopted_version {
+        return Ok(None);
+    }
+    match new.password.clone() {
+        Some(password) => {
+            accounts::update_password(tx, id, password, PasswordBy::Operator, now).await?;
+            accounts::update_password_proved(tx, id, has_proved_password(new)).await?;
+        }
+        None => accounts::delete_password(tx, id, PasswordBy::Operator, now).await?,
+    }
+    one_time_tokens::delete_one_time_tokens(tx, id).await?;
+    version_of(tx, id).await.map(Some)
+}
+
+async fn version_of(tx: &mut Tx, id: i64) -> Result<i64> {
+    let credentials = accounts::credentials(tx, id, String::new()).await?;
+    Ok(credentials.map(|credentials| credentials.password_version).unwrap_or_default())
+}
+
+/// False if the display name was changed here.
+async fn change_display_name(
+    tx: &mut Tx,
+    id: i64,
+    was: &AccountSeen,
+    name: Option<String>,
+) -> Result<bool> {
+    let account = accounts::account(tx, id).await?;
+    let present = account.and_then(|account| account.display_name);
+    if digest_of(present.as_deref()) != was.display_name {
+        return Ok(false);
+    }
+    accounts::update_display_name(tx, id, name).await?;
+    Ok(true)
+}
+
+/// False if the name was changed here, or if another account here has the new one.
+async fn change_name(
+    tx: &mut Tx,
+    id: i64,
+    kind: Kind,
+    had: bool,
+    name: Option<ImportedName>,
+    now: i64,
+) -> Result<bool> {
+    let held = identifiers::identifiers(tx, id).await?;
+    let is_held =
+        |held: &identifiers::KeptIdentifier| held.kind == kind.as_str() && held.left_at.is_none();
+    let held = held.into_iter().find(is_held);
+    let is_changed_here = match &held {
+        Some(held) => held.imported_as.is_none(),
+        None => had && name.is_some(),
+    };
+    if is_changed_here {
+        return Ok(false);
+    }
+    if held.is_some() {
+        identifiers::delete_identifier(tx, id, kind.as_str()).await?;
+    }
+    let Some(name) = name else {
+        if held.is_some() {
+            one_time_tokens::delete_one_time_tokens(tx, id).await?;
+            note_change(tx, id, removal_of(kind), now).await?;
+        }
+        return Ok(true);
+    };
+    let same = held.filter(|held| held.key == name.identifier.key());
+    if same.is_none() {
+        one_time_tokens::delete_one_time_tokens(tx, id).await?;
+        note_change(tx, id, change_of(kind), now).await?;
+    }
+    // What was verified here stays so.
+    let verified_at = same.as_ref().and_then(|same| same.verified_at).or(name.verified_at);
+    let owned_at = same.and_then(|same| same.owned_at).or(name.owned_at);
+    give_name(tx, id, ImportedName { verified_at, owned_at, ..name }, now).await
+}
+
+async fn change_state(tx: &mut Tx, id: i64, state: State, now: i64) -> Result<()> {
+    let is_active = state == State::Active;
+    match accounts::is_active(tx, id).await? == Some(is_active) {
+        true => Ok(()),
+        false => switch_active(tx, id, is_active, now).await,
+    }
+}
+
+/// Why tokens and identities of an account are not stored.
+const NO_ACCOUNT: &str = "its account is not stored";
+const NO_API: &str = "no dialect with such tokens is enabled";
+
+async fn has_account(tx: &mut Tx, id: i64) -> Result<bool> {
+    Ok(adopted::adopted(tx, ACCOUNT, id.to_string()).await?.is_some())
+}
+
+async fn insert_api_token(
+    tx: &mut Tx,
+    row: Adopted,
+    account: i64,
+    token: ApiToken,
+    terms: Terms,
+) -> Result<Outcome> {
+    let Some(policy) = terms.policy else { return Ok(Outcome::Refused(NO_API)) };
+    if !has_account(tx, account).await? {
+        return Ok(Outcome::Refused(NO_ACCOUNT));
+    }
+    let created_at = token.created_at.unwrap_or(terms.now);
+    let session = Session {
+        key_hash: Some(token.sha256),
+        access_expires_at: terms.now + policy.access_seconds,
+        ..session_of(&policy, account, created_at, terms.now + policy.refresh_seconds)?
+    };
+    insert_session(tx, row, session, None).await
+}
+
+/// A session without tokens.
+fn session_of(
+    policy: &Policy,
+    account_id: i64,
+    created_at: i64,
+    expires_at: i64,
+) -> Result<Session> {
+    Ok(Session {
+        id: new_session_id()?,
+        account_id,
+        policy: policy.name.to_owned(),
+        key_hash: None,
+        refresh_hash: None,
+        client_id: None,
+        device_name: None,
+        generation: 0,
+        refresh_secret: None,
+        attempt_hash: None,
+        created_at,
+        signed_in_at: None,
+        last_used_at: created_at,
+        access_expires_at: created_at,
+        expires_at,
+        absolute_expires_at: None,
+        has_ended: false,
+    })
+}
+
+async fn insert_session(
+    tx: &mut Tx,
+    row: Adopted,
+    session: Session,
+    scope: Option<String>,
+) -> Result<Outcome> {
+    if !sessions::insert_adopted(tx, session, scope).await? {
+        return Ok(Outcome::Refused("one of its tokens is known already"));
+    }
+    adopted::set_adopted(tx, row).await?;
+    Ok(Outcome::Stored)
+}
+
+async fn insert_pair(
+    tx: &mut Tx,
+    row: Adopted,
+    account: i64,
+    pair: OpaquePair,
+    terms: Terms,
+) -> Result<Outcome> {
+    let Some(policy) = terms.policy else { return Ok(Outcome::Refused(NO_API)) };
+    if !has_account(tx, account).await? {
+        return Ok(Outcome::Refused(NO_ACCOUNT));
+    }
+    if oauth_clients::oauth_client(tx, pair.client.clone()).await?.is_none() {
+        return Ok(Outcome::Refused("its client application was deleted here"));
+    }
+    let (key_hash, access_expires_at) = pair.access.unzip();
+    let access_expires_at = access_expires_at.unwrap_or(terms.now);
+    let (refresh_hash, expires_at) = match (pair.refresh_sha256, &key_hash) {
+        (Some(refresh), _) => (Some(refresh), terms.now + policy.refresh_seconds),
+        // With a refresh token that does not exist: else each use would extend the access token.
+        (None, Some(access)) => (Some(format!("none {access}")), access_expires_at),
+        (None, None) => return Ok(Outcome::Known),
+    };
+    let created_at = pair.created_at.unwrap_or(terms.now);
+    let session = Session {
+        key_hash,
+        refresh_hash,
+        client_id: Some(pair.client),
+        access_expires_at,
+        ..session_of(&policy, account, created_at, expires_at)?
+    };
+    insert_session(tx, row, session, pair.scope).await
+}
+
+/// The other system has issued a new access token for the same refresh token.
+async fn change_pair(tx: &mut Tx, row: Adopted, pair: OpaquePair) -> Result<Outcome> {
+    if let (Some(refresh), Some((access, expires_at))) = (pair.refresh_sha256, pair.access)
+        && !sessions::update_adopted_access(tx, refresh, access, expires_at).await?
+    {
+        adopted::set_adopted(tx, row).await?;
+        return Ok(Outcome::StoredBut(vec!["oauth_pair"]));
+    }
+    adopted::set_adopted(tx, row).await?;
+    Ok(Outcome::Stored)
+}
+
+async fn store_identity(
+    tx: &mut Tx,
+    row: Adopted,
+    account_id: i64,
+    identity: ProviderIdentity,
+    is_new: bool,
+    now: i64,
+) -> Result<Outcome> {
+    if !has_account(tx, account_id).await? {
+        return Ok(Outcome::Refused(NO_ACCOUNT));
+    }
+    let ProviderIdentity { provider, subject, created_at } = identity;
+    let created_at = created_at.unwrap_or(now);
+    if !is_new {
+        // It was moved there; here it moves only from the account to which it came.
+        let before = adopted::adopted(tx, IDENTITY, row.key.clone()).await?;
+        if let Some(owner) = before.and_then(|before| before.account_id) {
+            identities::delete_identity(tx, owner, provider.clone(), subject.clone()).await?;
+        }
+    }
+    let inserted = identities::insert_identity(
+        tx,
+        Identity {
+            provider: provider.clone(),
+            subject: subject.clone(),
+            account_id,
+            email: None,
+            email_verified: false,
+            name: None,
+            avatar_url: None,
+            phone: None,
+            created_at,
+            last_used_at: created_at,
+            linked_by_sign_in_at: None,
+        },
+    );
+    if !inserted.await?
+        && identities::account_by_identity(tx, provider, subject).await? != Some(account_id)
+    {
+        return Ok(Outcome::Refused("another account here has the identity"));
+    }
+    adopted::set_adopted(tx, row).await?;
+    Ok(Outcome::Stored)
+}
+
+async fn store_client(
+    tx: &mut Tx,
+    row: Adopted,
+    client: Client,
+    is_new: bool,
+    now: i64,
+) -> Result<Outcome> {
+    let id = client.id.clone();
+    let client = OAuthClient {
+        name: client.name.unwrap_or_else(|| id.clone()),
+        is_public: client.secret.is_none(),
+        secret_hash: client.secret.map(|secret| secret.stored().to_owned()),
+        allows_password: client.allows_password,
+        introspects: false,
+        created_at: now,
+        id: client.id,
+    };
+    if is_new {
+        if !oauth_clients::insert_oauth_client(tx, client).await? {
+            // An operator has registered it; its tokens belong to it.
+            return Ok(Outcome::Known);
+        }
+        tx.note(NewEvent::of_server(Event::ClientCreated, now).client(Some(id)));
+    } else {
+        oauth_clients::update_oauth_client(tx, client).await?;
+    }
+    adopted::set_adopted(tx, row).await?;
+    Ok(Outcome::Stored)
+}
