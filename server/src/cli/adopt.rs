@@ -18,7 +18,7 @@ use crate::owner_only;
 /// How many ids a line shows; the report in a file has all.
 const SHOWN: usize = 20;
 /// After how many lines the progress is shown.
-const PROGRESS: u64 = 50_000;
+const PROGRESS: u64 = 10_000;
 
 #[derive(Args)]
 pub struct AdoptInput {

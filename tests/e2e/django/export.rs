@@ -1,9 +1,10 @@
-//! `export.py` in the real Djangos: its file is whole and has what they have.
+//! `export.py` in the real Djangos: its file is whole and has what they have, and with it the owners
+//! go on at Propusk.
 
 use propusk_tests::django::{CLIENT_ID, CLIENT_SECRET, Django, Stack};
 use propusk_tests::links::Link;
 use propusk_tests::operator::Operator;
-use propusk_tests::process::Finished;
+use propusk_tests::process::{Finished, Process};
 use serde_json::{Value, json};
 
 const EMAIL: &str = "anna@example.com";
@@ -23,6 +24,19 @@ async fn report(django: &Django, stack: Stack, secrets: &[&str]) -> Value {
         operator.run(&[], &["adopt", "--check", file, "--json"], "").await;
     assert!(status.success(), "{stderr}");
     serde_json::from_str(&stdout).expect("JSON")
+}
+
+const SETTINGS: &[(&str, &str)] =
+    &[("PROPUSK_TOKENS__ACCEPT_FOREIGN", "true"), ("PROPUSK_ACCOUNTS__FIRST_ID", "1000")];
+
+/// A server that has adopted what the Django has.
+async fn successor(operator: &Operator, django: &Django, stack: Stack) -> Process {
+    let server = operator.start(SETTINGS).await;
+    let file = django.export(stack).await;
+    let file = file.to_str().expect("a path");
+    let Finished { status, stderr, .. } = operator.run(SETTINGS, &["adopt", file], "").await;
+    assert!(status.success(), "{stderr}");
+    server
 }
 
 async fn posted(django: &Django, path: &str, body: Value) -> Value {
@@ -87,4 +101,59 @@ async fn export_of_a_django_without_accounts_is_a_whole_file() {
         let report = report(&django, stack, &[]).await;
         assert_eq!(report["lines"], json!({}), "{stack:?}");
     }
+}
+
+#[tokio::test]
+async fn adopted_key_and_pair_of_a_real_django_work() {
+    let django = Django::start(Stack::DjoserToken).await;
+    let account = json!({ "email": EMAIL, "password": PASSWORD, "re_password": PASSWORD });
+    posted(&django, "/auth/users/", account).await;
+    let Link { uid, token, .. } =
+        Link::of(&django.newest_to(EMAIL).expect("a mail")).expect("a link");
+    posted(&django, "/auth/users/activation/", json!({ "uid": uid, "token": token })).await;
+    let credentials = json!({ "username": EMAIL, "password": PASSWORD });
+    let key = posted(&django, "/auth/token/login/", credentials.clone()).await;
+    let key = format!("Token {}", key["auth_token"].as_str().expect("a key"));
+    let convert = json!({
+        "grant_type": "convert_token", "backend": "google-oauth2", "token": "ok-bob",
+        "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET,
+    });
+    let pair = posted(&django, "/auth/convert-token/", convert).await;
+    let access = format!("Bearer {}", pair["access_token"].as_str().expect("a token"));
+    let before = django.client.get("/auth/users/me/", Some(&key)).await.json();
+    let operator = Operator::new().await;
+    let server = successor(&operator, &django, Stack::DjoserToken).await;
+    let client = &server.client;
+    assert_eq!(client.get("/auth/users/me/", Some(&key)).await.json()["id"], before["id"]);
+    assert_eq!(client.get("/auth/users/me/", Some(&access)).await.status, 200);
+    assert_eq!(client.post("/auth/token/login/", &credentials).await.status, 200);
+    let refresh = |secret: &str| {
+        json!({
+            "grant_type": "refresh_token", "refresh_token": pair["refresh_token"],
+            "client_id": CLIENT_ID, "client_secret": secret,
+        })
+    };
+    assert_eq!(client.post("/auth/token/", &refresh("another secret")).await.status, 401);
+    let refreshed = client.post("/auth/token/", &refresh(CLIENT_SECRET)).await;
+    assert_eq!(refreshed.status, 200, "{}", refreshed.text());
+    let access = format!("Bearer {}", refreshed.field("access_token"));
+    assert_eq!(client.get("/auth/users/me/", Some(&access)).await.status, 200);
+}
+
+#[tokio::test]
+async fn adopted_signed_tokens_of_a_real_django_work_unless_they_are_spent() {
+    let django = Django::start(Stack::DjoserJwt).await;
+    let account = json!({ "email": EMAIL, "password": PASSWORD });
+    posted(&django, "/api/auth/users/", account).await;
+    let credentials = json!({ "username": EMAIL, "password": PASSWORD });
+    let live = posted(&django, "/api/auth/jwt/create/", credentials.clone()).await;
+    let spent = posted(&django, "/api/auth/jwt/create/", credentials.clone()).await;
+    posted(&django, "/api/auth/logout/", json!({ "refresh": spent["refresh"] })).await;
+    let operator = Operator::new().await;
+    let server = successor(&operator, &django, Stack::DjoserJwt).await;
+    let client = &server.client;
+    let refresh = |pair: &Value| json!({ "refresh": pair["refresh"] });
+    assert_eq!(client.post("/api/auth/jwt/refresh/", &refresh(&live)).await.status, 200);
+    assert_eq!(client.post("/api/auth/jwt/refresh/", &refresh(&spent)).await.status, 401);
+    assert_eq!(client.post("/api/auth/jwt/create/", &credentials).await.status, 200);
 }

@@ -1,5 +1,6 @@
 //! The operator's side: settings, commands, starting, stopping, backups, outages.
 
+mod adoption;
 mod backups;
 mod commands;
 mod database_outage;

@@ -110,7 +110,7 @@ fn show_identities(identities: &[Identity]) -> Outcome {
     for identity in identities {
         let email = identity.email.as_deref().unwrap_or("no e-mail");
         let proof = if identity.email_verified { " (verified)" } else { "" };
-        let (provider, subject) = (&identity.provider, plain(&identity.subject));
+        let (provider, subject) = (plain(&identity.provider), plain(&identity.subject));
         say(&format!("signs in by   {provider} {subject}, {}{proof}", plain(email)))?;
     }
     Ok(())

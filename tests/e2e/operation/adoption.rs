@@ -1,0 +1,319 @@
+//! `propusk adopt`: accounts of another system are stored, their owners go on here, and a newer
+//! file changes what has changed there and nothing else.
+
+use propusk_server::Clock;
+use propusk_server::auth::Hs256;
+use propusk_tests::SECRET;
+use propusk_tests::http::Client;
+use propusk_tests::operator::*;
+use propusk_tests::process::Finished;
+use propusk_tests::user::{NEW_PASSWORD, PASSWORD, me, refresh, sign_in};
+use serde_json::{Map, Value, json};
+
+/// Of [`PASSWORD`] and [`NEW_PASSWORD`], as an old Django stores them.
+const OLD_HASH: &str = "sha1$seasalt2$8a17299d81993f7ae7b41a1f8c94dc28efebbb95";
+const NEW_HASH: &str = "md5$seasalt2$9a23937e2b8589427f13f89b6d66e9cd";
+
+const KEY: &str = "0123456789abcdef0123456789abcdef01234567";
+const KEY_SHA256: &str = "deb87fabd17715bb31ad4cf4ffb9494eeb15f8d33d85b031a301c64ab3417eaa";
+const SECOND_KEY: &str = "f123456789abcdef0123456789abcdef01234567";
+const SECOND_SHA256: &str = "0e6c91624bb7311345fee6065c83e15cd6da663d9947bacc7db4babec570d91d";
+const ACCESS: &str = "AccessAccessAccessAccessAccess";
+const ACCESS_SHA256: &str = "b7cc3f7e186e7809e7c4772224f28428c8c12d744a14c76646d65af876eb1fc2";
+
+const SETTINGS: &[(&str, &str)] =
+    &[("PROPUSK_TOKENS__ACCEPT_FOREIGN", "true"), ("PROPUSK_ACCOUNTS__FIRST_ID", "1000000")];
+
+/// An import file with these lines, as of `taken_at`.
+fn file(taken_at: i64, lines: &[Value]) -> String {
+    let mut counts = Map::new();
+    for line in lines {
+        let kind = line["kind"].as_str().expect("a kind").to_owned();
+        let count = counts.get(&kind).and_then(Value::as_u64).unwrap_or_default();
+        counts.insert(kind, json!(count + 1));
+    }
+    let start = json!({
+        "kind": "start", "format": "propusk-import", "version": 1, "taken_at": taken_at,
+    });
+    let end = json!({"kind": "end", "counts": counts});
+    let lines = [&start].into_iter().chain(lines).chain([&end]);
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
+fn account(id: i64, more: Value) -> Value {
+    let mut line = json!({
+        "kind": "account", "id": id, "email": format!("user{id}@example.com"),
+        "password": OLD_HASH, "verified": ["email"],
+    });
+    let more = more.as_object().expect("an object").clone();
+    line.as_object_mut().expect("an object").extend(more);
+    line
+}
+
+/// A refresh token as SimpleJWT makes it.
+fn refresh_token(id: i64, jti: &str) -> String {
+    let now = Clock::system().now();
+    let claims = json!({
+        "token_type": "refresh", "exp": now + 86_400, "iat": now - 60, "jti": jti, "user_id": id,
+    });
+    Hs256::new(SECRET.as_bytes()).sign(claims.to_string().as_bytes())
+}
+
+fn spent_token(jti: &str) -> Value {
+    let expires_at = Clock::system().now() + 86_400;
+    json!({"kind": "spent_token", "jti": jti, "expires_at": expires_at})
+}
+
+/// An operator whose database exists.
+async fn operator() -> Operator {
+    let operator = Operator::new().await;
+    operator.store().await.close().await;
+    operator
+}
+
+/// What the command says of the file.
+async fn adopt(operator: &Operator, text: &str, options: &[&str]) -> Value {
+    operator.write("accounts.jsonl", text);
+    let arguments = [&["adopt", "accounts.jsonl", "--json"], options].concat();
+    let Finished { status, stdout, stderr } = operator.run(SETTINGS, &arguments, "").await;
+    assert!(status.success(), "{stderr}");
+    serde_json::from_str(&stdout).expect("JSON")
+}
+
+async fn assert_refused(operator: &Operator, text: &str, options: &[&str], error: &str) {
+    operator.write("accounts.jsonl", text);
+    let arguments = [&["adopt", "accounts.jsonl"], options].concat();
+    let said = operator.refused(SETTINGS, &arguments).await;
+    assert!(said.contains(error), "{said}");
+}
+
+async fn status_of_key(client: &Client, key: &str) -> u16 {
+    client.get("/auth/users/me/", Some(&format!("Token {key}"))).await.status.as_u16()
+}
+
+async fn outbox(operator: &Operator) -> Vec<String> {
+    let store = operator.store().await;
+    let sql = "select message from outbox";
+    let rows = column(&store, sql, sql).await;
+    store.close().await;
+    rows
+}
+
+fn assert_no_change(adoption: &Value) {
+    for counts in ["new", "changed", "ended"] {
+        assert_eq!(adoption[counts], json!({}), "{adoption}");
+    }
+}
+
+#[tokio::test]
+async fn adopted_owner_signs_in_and_live_tokens_work() {
+    let operator = operator().await;
+    let server = operator.start(SETTINGS).await;
+    let client = &server.client;
+    let now = Clock::system().now();
+    let text = file(
+        now,
+        &[
+            account(7, json!({"phone": "+7 999 123-00-17", "username": "seven"})),
+            account(8, json!({"is_active": false})),
+            account(9, json!({"email": "USER7@example.com"})),
+            json!({"kind": "api_token", "account": 7, "sha256": KEY_SHA256, "created_at": 1}),
+            json!({"kind": "api_token", "account": 8, "sha256": SECOND_SHA256}),
+            json!({"kind": "oauth_client", "id": "app"}),
+            json!({
+                "kind": "oauth_pair", "account": 7, "client": "app",
+                "access_sha256": ACCESS_SHA256, "access_expires_at": now + 3_600,
+            }),
+            json!({"kind": "identity", "account": 7, "provider": "google", "subject": "1"}),
+            spent_token("spent"),
+        ],
+    );
+    let planned = adopt(&operator, &text, &["--dry-run"]).await;
+    assert_eq!(sign_in(client, "user7@example.com", PASSWORD).await.status, 401);
+    let stored = adopt(&operator, &text, &[]).await;
+    let new = json!({
+        "account": 3, "api_token": 2, "identity": 1, "oauth_client": 1, "oauth_pair": 1,
+        "spent_token": 1,
+    });
+    assert_eq!((&planned["new"], &stored["new"]), (&new, &new));
+    let parked = json!([{"account": "9", "kind": "email", "kept_by": "7"}]);
+    assert_eq!(stored["file"]["parked"]["another account has it"], parked);
+    for name in ["user7@example.com", "+79991230017", "seven"] {
+        let pair = sign_in(client, name, PASSWORD).await;
+        assert_eq!(pair.status, 200, "{name}: {}", pair.text());
+        assert_eq!(me(client, &pair.field("access")).await.json()["id"], 7);
+    }
+    assert_eq!(sign_in(client, "user8@example.com", PASSWORD).await.status, 401);
+    for id in [7, 9] {
+        assert_eq!(
+            refresh(client, &refresh_token(id, &format!("live {id}"))).await.status,
+            200,
+            "{id}"
+        );
+    }
+    assert_eq!(refresh(client, &refresh_token(7, "spent")).await.status, 401);
+    assert_eq!(status_of_key(client, KEY).await, 200);
+    assert_eq!(status_of_key(client, SECOND_KEY).await, 401);
+    let bearer = format!("Bearer {ACCESS}");
+    assert_eq!(client.get("/auth/users/me/", Some(&bearer)).await.status, 200);
+    let shown = operator.user(&["show", "id:7"]).await;
+    assert!(shown.contains("google"), "{shown}");
+    assert_eq!(outbox(&operator).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn second_run_with_the_same_file_changes_nothing() {
+    let operator = operator().await;
+    let lines = [
+        account(1, json!({})),
+        account(2, json!({"email": "User1@example.com", "username": "2"})),
+        account(3, json!({"password": "!", "phone": "89991230016", "is_active": false})),
+        json!({"kind": "api_token", "account": 1, "sha256": KEY_SHA256}),
+        json!({"kind": "oauth_client", "id": "app"}),
+        json!({
+            "kind": "oauth_pair", "account": 1, "client": "app", "refresh_sha256": SECOND_SHA256,
+        }),
+        json!({"kind": "identity", "account": 2, "provider": "vk", "subject": "1"}),
+        spent_token("spent"),
+    ];
+    let text = file(1_000, &lines);
+    adopt(&operator, &text, &[]).await;
+    for options in [&["--dry-run"][..], &[]] {
+        assert_no_change(&adopt(&operator, &text, options).await);
+    }
+    assert_refused(&operator, &file(999, &lines), &[], "a file as of a later time").await;
+}
+
+#[tokio::test]
+async fn newer_file_changes_what_has_changed_there() {
+    let operator = operator().await;
+    let server = operator.start(SETTINGS).await;
+    let client = &server.client;
+    let token = |account: i64, sha256: &str| json!({"kind": "api_token", "account": account, "sha256": sha256});
+    let mut lines: Vec<_> = (1..=8).map(|id| account(id, json!({}))).collect();
+    lines.extend([token(4, KEY_SHA256), token(5, SECOND_SHA256)]);
+    adopt(&operator, &file(1_000, &lines), &[]).await;
+    let live = refresh_token(8, "logged out");
+    assert_eq!(refresh(client, &live).await.status, 200);
+    assert_eq!(status_of_key(client, KEY).await, 200);
+    let newer = [
+        account(1, json!({"password": NEW_HASH})),
+        account(2, json!({"is_active": false})),
+        account(4, json!({})),
+        account(5, json!({"email": "user6@example.com"})),
+        account(6, json!({"email": "user5@example.com"})),
+        account(7, json!({})),
+        account(8, json!({})),
+        account(9, json!({})),
+        token(5, SECOND_SHA256),
+        spent_token("logged out"),
+    ];
+    let newer = file(2_000, &newer);
+    let guarded = "2 of 8 accounts would be deleted or disabled";
+    assert_refused(&operator, &newer, &[], guarded).await;
+    assert_refused(&operator, &newer, &["--allow-deletions", "1"], guarded).await;
+    let adoption = adopt(&operator, &newer, &["--allow-deletions", "2"]).await;
+    assert_eq!(adoption["new"], json!({"account": 1, "spent_token": 1}));
+    assert_eq!(adoption["changed"], json!({"account": 4}));
+    assert_eq!(adoption["ended"], json!({"account": 1, "api_token": 1}));
+    assert_eq!((&adoption["conflicts"], &adoption["refused"]), (&json!({}), &json!({})));
+    assert_eq!(sign_in(client, "user1@example.com", PASSWORD).await.status, 401);
+    assert_eq!(sign_in(client, "user1@example.com", NEW_PASSWORD).await.status, 200);
+    for name in ["user2@example.com", "user3@example.com"] {
+        assert_eq!(sign_in(client, name, PASSWORD).await.status, 401, "{name}");
+    }
+    for (name, id) in [("user5@example.com", 6), ("user6@example.com", 5), ("user9@example.com", 9)]
+    {
+        let access = sign_in(client, name, PASSWORD).await.field("access");
+        assert_eq!(me(client, &access).await.json()["id"], id, "{name}");
+    }
+    assert_eq!(refresh(client, &live).await.status, 401);
+    assert_eq!(status_of_key(client, KEY).await, 401);
+    assert_eq!(status_of_key(client, SECOND_KEY).await, 200);
+    assert_no_change(&adopt(&operator, &newer, &[]).await);
+    assert_eq!(outbox(&operator).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_has_changed_here_is_reported_and_stays() {
+    let operator = operator().await;
+    let server = operator.start(SETTINGS).await;
+    let client = &server.client;
+    let lines = [account(1, json!({})), account(2, json!({})), account(3, json!({}))];
+    adopt(&operator, &file(1_000, &lines), &[]).await;
+    let access = sign_in(client, "user1@example.com", PASSWORD).await.field("access");
+    let body = json!({"current_password": PASSWORD, "new_password": "a password of here"});
+    let bearer = format!("Bearer {access}");
+    let changed = client.post_as(&bearer, "/api/auth/users/set_password/", &body).await;
+    assert_eq!(changed.status, 204, "{}", changed.text());
+    assert_eq!(sign_in(client, "user2@example.com", PASSWORD).await.status, 200);
+    operator.user(&["delete", "id:3", "--yes"]).await;
+    let newer = [account(1, json!({"password": NEW_HASH})), account(3, json!({}))];
+    let adoption = adopt(&operator, &file(2_000, &newer), &["--allow-deletions", "1"]).await;
+    assert_eq!(adoption["conflicts"], json!({"password": [1]}));
+    let refused = json!({
+        "an account with this number was deleted here": [3], "deleted there, used here": [2],
+    });
+    assert_eq!(adoption["refused"], refused);
+    assert_eq!(sign_in(client, "user1@example.com", "a password of here").await.status, 200);
+    assert_eq!(sign_in(client, "user1@example.com", NEW_PASSWORD).await.status, 401);
+    assert_eq!(sign_in(client, "user2@example.com", PASSWORD).await.status, 200);
+}
+
+#[tokio::test]
+async fn account_that_is_here_keeps_its_number_and_its_name() {
+    let operator = operator().await;
+    operator.user_with(&["create", "user1@example.com", "--id", "5"], PASSWORD).await;
+    let lines = [
+        account(1, json!({})),
+        account(5, json!({})),
+        json!({"kind": "api_token", "account": 5, "sha256": KEY_SHA256}),
+    ];
+    let adoption = adopt(&operator, &file(1_000, &lines), &[]).await;
+    assert_eq!(adoption["new"], json!({"account": 1}));
+    assert_eq!(adoption["conflicts"], json!({"email": [1]}));
+    let refused = json!({
+        "another account here has this number": [5], "its account is not stored": [5],
+    });
+    assert_eq!(adoption["refused"], refused);
+    let server = operator.start(SETTINGS).await;
+    assert_eq!(status_of_key(&server.client, KEY).await, 401);
+    let access = sign_in(&server.client, "user1@example.com", PASSWORD).await.field("access");
+    assert_eq!(me(&server.client, &access).await.json()["id"], 5);
+}
+
+#[tokio::test]
+async fn file_with_accounts_that_cannot_be_stored_is_refused() {
+    let operator = operator().await;
+    for (id, error) in [
+        (json!("u-1"), "1 accounts have ids that are no numbers"),
+        (json!(1_000_000), "the account 1000000 is not below 1000000"),
+    ] {
+        let line = json!({"kind": "account", "id": id, "email": "anna@example.com"});
+        assert_refused(&operator, &file(1_000, &[line]), &[], error).await;
+    }
+    assert_eq!(operator.user(&["list"]).await, "");
+}
+
+#[tokio::test]
+async fn run_that_was_killed_is_continued_by_the_next() {
+    const ACCOUNTS: i64 = 11_000;
+    let operator = operator().await;
+    let lines: Vec<_> = (1..=ACCOUNTS).map(|id| account(id, json!({}))).collect();
+    let text = file(1_000, &lines);
+    operator.write("accounts.jsonl", &text);
+    drop(operator.follow("10000 lines", &["adopt", "accounts.jsonl"]).await);
+    let adoption = adopt(&operator, &text, &[]).await;
+    assert!(adoption["new"]["account"].as_i64().unwrap_or_default() < ACCOUNTS, "{adoption}");
+    assert_eq!((&adoption["changed"], &adoption["ended"]), (&json!({}), &json!({})));
+    assert_eq!((&adoption["conflicts"], &adoption["refused"]), (&json!({}), &json!({})));
+    let store = operator.store().await;
+    for sql in [
+        "select cast(count(*) as text) from accounts",
+        "select cast(count(*) as text) from identifiers",
+        "select cast(count(*) as text) from adopted",
+    ] {
+        assert_eq!(column(&store, sql, sql).await, [ACCOUNTS.to_string()], "{sql}");
+    }
+    store.close().await;
+}
