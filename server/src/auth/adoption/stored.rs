@@ -228,7 +228,7 @@ async fn change_account(
         }
     }
     if was.state != new.seen.state {
-        change_state(tx, id, new.seen.state, now).await?;
+        change_state(tx, id, was.state, new.seen.state, now).await?;
     }
     adopted::set_adopted(tx, Adopted { password_version, ..row }).await?;
     Ok(outcome(conflicts))
@@ -320,9 +320,10 @@ async fn change_name(
     give_name(tx, id, ImportedName { verified_at, owned_at, ..name }, now).await
 }
 
-async fn change_state(tx: &mut Tx, id: i64, state: State, now: i64) -> Result<()> {
-    let is_active = state == State::Active;
-    match accounts::is_active(tx, id).await? == Some(is_active) {
+async fn change_state(tx: &mut Tx, id: i64, was: State, is: State, now: i64) -> Result<()> {
+    let is_active = is == State::Active;
+    // One that does not wait any more must not be deleted as if it did.
+    match was != State::Waiting && accounts::is_active(tx, id).await? == Some(is_active) {
         true => Ok(()),
         false => switch_active(tx, id, is_active, now).await,
     }
