@@ -34,8 +34,12 @@ async fn successor(operator: &Operator, django: &Django, stack: Stack) -> Proces
     let server = operator.start(SETTINGS).await;
     let file = django.export(stack).await;
     let file = file.to_str().expect("a path");
-    let Finished { status, stderr, .. } = operator.run(SETTINGS, &["adopt", file], "").await;
-    assert!(status.success(), "{stderr}");
+    for is_first in [true, false] {
+        let Finished { status, stdout, stderr } =
+            operator.run(SETTINGS, &["adopt", file], "").await;
+        assert!(status.success(), "{stderr}");
+        assert_eq!(stdout.trim_end().ends_with(": 0 changes"), !is_first, "{stdout}");
+    }
     server
 }
 
