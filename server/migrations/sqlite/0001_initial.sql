@@ -107,6 +107,15 @@ create table identities (
 
 create index identities_account on identities (account_id);
 
+create table pending_identities (
+    hash text primary key,
+    account_id bigint not null references accounts (id) on delete cascade,
+    expires_at bigint not null
+);
+
+create index pending_identities_account on pending_identities (account_id);
+create index pending_identities_expiry on pending_identities (expires_at);
+
 create table pending_sign_ins (
     state_hash text primary key,
     provider text not null,

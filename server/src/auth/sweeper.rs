@@ -9,7 +9,8 @@ use crate::auth::mailing::one_time_token::{Purpose, RETURN_LIFETIME};
 use crate::error::Result;
 use crate::store::{
     Tx, accounts, events, identifiers, known_places, limit_counts, meta, one_time_tokens, outbox,
-    pending_sign_ins, revocations, sessions, signing_keys, spent_tokens, webhooks,
+    pending_identities, pending_sign_ins, revocations, sessions, signing_keys, spent_tokens,
+    webhooks,
 };
 
 /// How long an account that was never activated keeps its address, in seconds.
@@ -96,7 +97,8 @@ impl Auth {
                     let mails = outbox::delete_dead(tx, now - DEAD_FOR, BATCH).await?;
                     let accounts = delete_never_activated(tx, now).await?;
                     let webhooks = webhooks::delete_before(tx, now - DEAD_FOR, BATCH).await?;
-                    let sign_ins = pending_sign_ins::delete_expired(tx, over, BATCH).await?;
+                    let sign_ins = pending_sign_ins::delete_expired(tx, over, BATCH).await?
+                        + pending_identities::delete_expired(tx, over, BATCH).await?;
                     // A window that has ended has no effect any more.
                     let counts = limit_counts::delete_ended(tx, now, BATCH).await?;
                     let places = known_places::delete_forgotten(tx, over, BATCH).await?;

@@ -21,6 +21,7 @@ pub mod meta;
 pub mod oauth_clients;
 pub mod one_time_tokens;
 pub mod outbox;
+pub mod pending_identities;
 pub mod pending_sign_ins;
 mod postgres;
 pub mod revocations;

@@ -1,6 +1,7 @@
 //! Signing in with Google, VK ID, Yandex and Mail.ru, imitated by a strict stand-in, and with
 //! OpenID Connect.
 
+mod adopted;
 mod applications;
 mod attacks;
 mod browser;

@@ -6,7 +6,10 @@ use crate::auth::mailing::one_time_token::Purpose;
 use crate::error::Result;
 use crate::identifier::{Email, Kind};
 use crate::store::events::{Event, LinkedBy, NameChange, NewEvent, note_change};
-use crate::store::{Tx, identifiers, identities, known_places, one_time_tokens, pending_sign_ins};
+use crate::store::{
+    Tx, identifiers, identities, known_places, one_time_tokens, pending_identities,
+    pending_sign_ins,
+};
 
 /// Stores that `mailbox` has a sole owner. Deletes identities except `proving`, unfinished linking,
 /// known places and the phone number, which is never verified. The caller replaces the password and
@@ -22,6 +25,7 @@ pub async fn become_sole_owner(
         let event = NewEvent::of(account_id, Event::Unlinked(LinkedBy::Ownership), now);
         tx.note(event.about(provider));
     }
+    pending_identities::delete_pending_of(tx, account_id).await?;
     pending_sign_ins::delete_links_to(tx, account_id).await?;
     if identifiers::delete_identifier(tx, account_id, Kind::Phone.as_str()).await? {
         note_change(tx, account_id, NameChange::PhoneRemoved, now).await?;

@@ -1,12 +1,14 @@
 //! Ending what the other system does not have any more, without a mail.
 
-use super::item::{ACCESS_ONLY, ACCOUNT, API_TOKEN, IDENTITY, PAIR, identity_key};
+use super::item::{
+    ACCESS_ONLY, ACCOUNT, API_TOKEN, IDENTITY, IDENTITY_BY_ADDRESS, PAIR, identity_key,
+};
 use crate::auth::accounts::account::delete_unnoticed;
 use crate::error::Result;
 use crate::store::adopted::{self, Adopted};
 use crate::store::events::Ending;
 use crate::store::sessions::{self, Session};
-use crate::store::{Tx, accounts, identities};
+use crate::store::{Tx, accounts, identities, pending_identities};
 
 /// Ends what the record stands for; false if an account stays because it was used here.
 pub async fn end(tx: &mut Tx, row: &Adopted, now: i64) -> Result<bool> {
@@ -25,6 +27,10 @@ pub async fn end(tx: &mut Tx, row: &Adopted, now: i64) -> Result<bool> {
             end_session(tx, session, now).await?;
         }
         IDENTITY => end_identity(tx, row).await?,
+        IDENTITY_BY_ADDRESS => {
+            let account = row.account_id.unwrap_or_default();
+            pending_identities::delete_pending(tx, key, account).await?;
+        }
         _ => {}
     }
     adopted::delete_adopted(tx, row.kind.clone(), row.key.clone()).await?;

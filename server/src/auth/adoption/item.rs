@@ -2,10 +2,11 @@
 
 use super::names::{Claims, Fate, names, number};
 use super::seen::{ABSENT, AccountSeen, State, digest_of};
+use crate::auth::federation::identity::hash_of_address;
 use crate::auth::password::is_unusable;
 use crate::auth::secrets::random::hash;
 use crate::auth::sign_in::replaced_server::spent_key;
-use crate::identifier::{Identifier, Kind};
+use crate::identifier::{Email, Identifier, Kind};
 use crate::import_file::{
     Account, ApiToken, Client, Identity, IdentityKey, OpaquePair, Record, SourceId, SpentToken,
 };
@@ -17,6 +18,8 @@ pub const ACCOUNT: &str = "account";
 pub const API_TOKEN: &str = "api_token";
 pub const CLIENT: &str = "oauth_client";
 pub const IDENTITY: &str = "identity";
+/// An identity that the other system knows by its address only.
+pub const IDENTITY_BY_ADDRESS: &str = "identity by address";
 pub const PAIR: &str = "oauth_pair";
 /// Has its own table, whose rows expire.
 pub const SPENT: &str = "spent_token";
@@ -42,6 +45,8 @@ pub enum Work {
     ApiToken(ApiToken),
     Client(Client),
     Identity(ProviderIdentity),
+    /// Its key says everything.
+    IdentityByAddress,
     Pair(OpaquePair),
     Spent(SpentToken),
 }
@@ -197,17 +202,20 @@ fn of_pair(pair: OpaquePair, now: i64) -> Result<Option<Item>, &'static str> {
 
 fn of_identity(identity: Identity) -> Result<Item, &'static str> {
     let account = number_of(&identity.account)?;
-    let IdentityKey::Subject(subject) = identity.key else {
-        return Err("identity that is known by its address alone");
-    };
     let (provider, created_at) = (identity.provider, identity.created_at);
-    Ok(Item {
-        kind: IDENTITY,
-        key: identity_key(&provider, &subject),
-        seen: account.to_string(),
-        account: Some(account),
-        work: Work::Identity(ProviderIdentity { provider, subject, created_at }),
-    })
+    let (kind, key, work) = match identity.key {
+        IdentityKey::Subject(subject) => {
+            let key = identity_key(&provider, &subject);
+            let identity = ProviderIdentity { provider, subject, created_at };
+            (IDENTITY, key, Work::Identity(identity))
+        }
+        IdentityKey::Email(address) => {
+            let email = Email::parse(&address).ok_or("identity with an unreadable address")?;
+            let key = hash_of_address(&provider, &email);
+            (IDENTITY_BY_ADDRESS, key, Work::IdentityByAddress)
+        }
+    };
+    Ok(Item { kind, key, seen: account.to_string(), account: Some(account), work })
 }
 
 /// A digest: the row may outlive the identity.

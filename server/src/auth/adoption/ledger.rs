@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, HashMap};
 
 use sha2::{Digest as _, Sha256};
 
-use super::item::{ACCOUNT, API_TOKEN, CLIENT, IDENTITY, Item, PAIR, SPENT};
+use super::item::{ACCOUNT, API_TOKEN, CLIENT, IDENTITY, IDENTITY_BY_ADDRESS, Item, PAIR, SPENT};
 use super::seen::was_active;
 use crate::error::Result;
 use crate::store::effects::EffectfulStore;
 use crate::store::{adopted, spent_tokens};
 
 /// What the other system ends by leaving it out, in the order in which it is ended here.
-pub const ENDED_BY_ABSENCE: [&str; 4] = [PAIR, API_TOKEN, IDENTITY, ACCOUNT];
+pub const ENDED_BY_ABSENCE: [&str; 5] = [PAIR, API_TOKEN, IDENTITY, IDENTITY_BY_ADDRESS, ACCOUNT];
 
 /// How many rows are read at once.
 const PAGE: i64 = 5_000;
@@ -38,7 +38,7 @@ pub enum Standing {
 impl Ledger {
     pub async fn load(store: &EffectfulStore) -> Result<Ledger> {
         let mut ledger = Ledger::default();
-        for kind in [ACCOUNT, API_TOKEN, CLIENT, IDENTITY, PAIR] {
+        for kind in [ACCOUNT, API_TOKEN, CLIENT, IDENTITY, IDENTITY_BY_ADDRESS, PAIR] {
             let mut after = String::new();
             loop {
                 let mut tx = store.read().await?;

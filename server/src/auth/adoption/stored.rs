@@ -2,7 +2,8 @@
 //! overwritten: the difference is reported.
 
 use super::item::{
-    ACCOUNT, AccountWork, IDENTITY, Item, KeptName, ProviderIdentity, Work, place_of,
+    ACCOUNT, AccountWork, IDENTITY, IDENTITY_BY_ADDRESS, Item, KeptName, ProviderIdentity, Work,
+    place_of,
 };
 use super::ledger::Standing;
 use super::seen::{ABSENT, AccountSeen, State, digest_of};
@@ -20,8 +21,10 @@ use crate::store::identifiers::ImportedName;
 use crate::store::identities::{self, Identity};
 use crate::store::oauth_clients::{self, OAuthClient};
 use crate::store::sessions::{self, Session};
-use crate::store::{Tx, identifiers, one_time_tokens, revocations};
+use crate::store::{Tx, identifiers, one_time_tokens, pending_identities, revocations};
 
+/// How long an identity that is known by its address waits for its owner, in seconds.
+const ADDRESS_WAITS: i64 = 180 * 24 * 3_600;
 const KINDS: [Kind; 3] = [Kind::Email, Kind::Phone, Kind::Username];
 
 /// What holds for a whole run.
@@ -62,6 +65,10 @@ pub async fn store(tx: &mut Tx, item: Item, standing: Standing, terms: Terms) ->
         (Work::Identity(identity), standing) => {
             let is_new = standing == Standing::New;
             store_identity(tx, row, account, identity, is_new, terms.now).await
+        }
+        (Work::IdentityByAddress, standing) => {
+            let is_new = standing == Standing::New;
+            store_identity_by_address(tx, row, account, is_new, terms.now).await
         }
         (Work::Client(client), standing) => {
             store_client(tx, row, client, standing == Standing::New, terms.now).await
@@ -482,6 +489,34 @@ async fn store_identity(
     if !inserted.await?
         && identities::account_by_identity(tx, provider, subject).await? != Some(account_id)
     {
+        return Ok(Outcome::Refused("another account here has the identity"));
+    }
+    adopted::set_adopted(tx, row).await?;
+    Ok(Outcome::Stored)
+}
+
+/// It waits until its owner signs in. One that moves there moves here, unless it has become an
+/// identity already.
+async fn store_identity_by_address(
+    tx: &mut Tx,
+    row: Adopted,
+    account_id: i64,
+    is_new: bool,
+    now: i64,
+) -> Result<Outcome> {
+    if !has_account(tx, account_id).await? {
+        return Ok(Outcome::Refused(NO_ACCOUNT));
+    }
+    let (hash, expires_at) = (row.key.clone(), now + ADDRESS_WAITS);
+    if !is_new {
+        let before = adopted::adopted(tx, IDENTITY_BY_ADDRESS, hash.clone()).await?;
+        let owner = before.and_then(|before| before.account_id).unwrap_or_default();
+        if !pending_identities::delete_pending(tx, hash.clone(), owner).await? {
+            adopted::set_adopted(tx, row).await?;
+            return Ok(Outcome::StoredBut(vec![IDENTITY_BY_ADDRESS]));
+        }
+    }
+    if !pending_identities::insert_pending(tx, hash, account_id, expires_at).await? {
         return Ok(Outcome::Refused("another account here has the identity"));
     }
     adopted::set_adopted(tx, row).await?;

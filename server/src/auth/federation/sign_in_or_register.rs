@@ -8,7 +8,7 @@ use crate::auth::accounts::ownership::become_sole_owner;
 use crate::auth::domain::Auth;
 use crate::auth::federation::answer::provider_error;
 use crate::auth::federation::handle::is_handle;
-use crate::auth::federation::identity::identity;
+use crate::auth::federation::identity::{hash_of_address, identity};
 use crate::auth::limits::places::owner_at_new_network;
 use crate::auth::mailing::outbox::{MailKind, Outbox};
 use crate::auth::names::has_address;
@@ -23,7 +23,7 @@ use crate::providers::{Profile, Provider};
 use crate::store::accounts::{self, Account, NewAccount};
 use crate::store::events::{Ending, Event, LinkedBy, NewEvent, PasswordBy, Registered, SignedInBy};
 use crate::store::identities;
-use crate::store::{Tx, identifiers};
+use crate::store::{Tx, identifiers, pending_identities};
 
 /// Whether a provider's user may sign in, register, or both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,7 +151,11 @@ impl ProviderSignIn {
         // has it.
         let is_usable = |_: &Email| profile.email_verified || !self.policy.strict;
         let email = profile.email.as_deref().and_then(Email::parse).filter(is_usable);
-        if let Some(account) = account_of(tx, profile).await? {
+        let known = match account_of(tx, profile).await? {
+            None => account_by_address(tx, profile, email.as_ref(), now).await?,
+            known => known,
+        };
+        if let Some(account) = known {
             return match self.mode {
                 SignInMode::Register => Err(SignInFault::Registered.into()),
                 SignInMode::SignIn | SignInMode::Either if !account.is_active => {
@@ -191,6 +195,30 @@ async fn account_of(tx: &mut Tx, profile: &Profile) -> Result<Option<Account>> {
         Some(still) if still == id => accounts::account(tx, id).await,
         _ => Ok(None),
     }
+}
+
+/// The account, locked, whose identity another system knew by this address only. It becomes an
+/// identity like any other, because the provider has verified the address.
+async fn account_by_address(
+    tx: &mut Tx,
+    profile: &Profile,
+    email: Option<&Email>,
+    now: i64,
+) -> Result<Option<Account>> {
+    let Some(email) = email.filter(|_| profile.email_verified) else { return Ok(None) };
+    let hash = hash_of_address(&profile.provider, email);
+    let Some(id) = pending_identities::account_of_pending(tx, hash.clone(), now).await? else {
+        return Ok(None);
+    };
+    accounts::lock_account(tx, id).await?;
+    // While we waited for the lock, an owner who proved the mailbox may have removed it.
+    if !pending_identities::delete_pending(tx, hash, id).await? {
+        return Ok(None);
+    }
+    insert(tx, profile, id, now).await?;
+    let event = NewEvent::of(id, Event::Linked(LinkedBy::Address), now);
+    tx.note(event.about(profile.provider.clone()));
+    accounts::account(tx, id).await
 }
 
 async fn id_of(tx: &mut Tx, profile: &Profile) -> Result<Option<i64>> {

@@ -1,0 +1,64 @@
+//! Identities that came with an import file.
+
+use std::io::Cursor;
+
+use propusk_server::auth::{Adoption, AdoptionRules};
+
+use super::*;
+
+const ANNA: i64 = 7;
+
+/// Stores accounts, and an identity of [`ANNA`] at Google with this member.
+async fn adopt(site: &Site, member: &str, value: &str) -> Adoption {
+    let mut identity = json!({"kind": "identity", "account": ANNA, "provider": "google"});
+    identity[member] = json!(value);
+    let text = [
+        json!({"kind": "start", "format": "propusk-import", "version": 1, "taken_at": 1_000}),
+        json!({"kind": "account", "id": ANNA, "username": "anna", "email": "anna@example.com"}),
+        json!({"kind": "account", "id": 8, "username": "bob"}),
+        identity,
+        json!({"kind": "end", "counts": {"account": 2, "identity": 1}}),
+    ];
+    let text = text.map(|line| line.to_string()).join("\n");
+    let rules = AdoptionRules { is_dry_run: false, numbers_end: 1_000, allow_deletions: 0 };
+    let mut file = Cursor::new(text);
+    site.server.auth.adopt(&mut file, &rules, |_| ()).await.expect("a whole file")
+}
+
+/// The account that this user of Google gets.
+async fn account_of(site: &Site, user: &User) -> Value {
+    let answer = site.sign_in(user, Provider::Google).await;
+    answer.json()["account"]["id"].clone()
+}
+
+#[tokio::test]
+async fn adopted_identity_opens_its_account_by_subject() {
+    let site = Site::start().await;
+    adopt(&site, "subject", "501").await;
+    assert_eq!(account_of(&site, &User::new("elsewhere").with_id("501")).await, ANNA);
+}
+
+#[tokio::test]
+async fn adopted_identity_by_address_becomes_one_by_subject() {
+    let site = Site::start().await;
+    adopt(&site, "email", "Gmail.Anna@example.com").await;
+    let user = User::new("gmail.anna").with_id("501");
+    for _ in 0..2 {
+        assert_eq!(account_of(&site, &user).await, ANNA);
+    }
+    // From now on the subject counts, and not the address.
+    let moved = user.clone().with_email("other@example.com");
+    assert_eq!(account_of(&site, &moved).await, ANNA);
+    assert_ne!(account_of(&site, &user.with_id("502")).await, ANNA);
+    assert_eq!(adopt(&site, "email", "gmail.anna@example.com").await.changes(), 0);
+}
+
+#[tokio::test]
+async fn adopted_identity_by_address_is_refused_if_it_is_not_verified_or_too_late() {
+    let site = Site::start().await;
+    adopt(&site, "email", "gmail.anna@example.com").await;
+    let unverified = User::new("gmail.anna").with_id("501").with_email_verified(false);
+    assert_ne!(account_of(&site, &unverified).await, ANNA);
+    site.server.execute("update pending_identities set expires_at = 0").await;
+    assert_ne!(account_of(&site, &User::new("gmail.anna").with_id("502")).await, ANNA);
+}
