@@ -150,6 +150,15 @@ pub async fn was_deleted(tx: &mut Tx, account_id: i64) -> Result<bool> {
     Ok(row.is_some())
 }
 
+/// Whether an account with an id from `first` to `last` was deleted.
+pub async fn were_deleted(tx: &mut Tx, first: i64, last: i64) -> Result<bool> {
+    Ok(on!(tx, db => sqlx::query_scalar(
+        "select exists (
+             select 1 from revocations
+             where account_id >= $1 and account_id <= $2 and reason = 'deleted')",
+    ).bind(first).bind(last).fetch_one(db).await)?)
+}
+
 /// Deletes up to `limit` rows that expired before `before` and returns how many.
 pub async fn delete_over(tx: &mut Tx, before: i64, limit: i64) -> Result<u64> {
     Ok(on!(tx, db => sqlx::query(

@@ -21,7 +21,7 @@ use crate::auth::sessions::cut_off::global_cut_off;
 use crate::error::Error;
 use crate::import_file::{FileError, ImportFile};
 use crate::store::adopted::{self, Adopted};
-use crate::store::{accounts, meta};
+use crate::store::{accounts, meta, revocations};
 
 /// How many lines one transaction stores.
 const BATCH: usize = 500;
@@ -162,7 +162,8 @@ impl Auth {
         let mut tx = self.store.read().await?;
         let foreign_not_before = global_cut_off(&mut tx).await?;
         let policy = self.policies.iter().find(|policy| policy.form == TokenForm::ApiToken);
-        Ok(Terms { now: self.clock.now(), foreign_not_before, policy: policy.copied() })
+        let (now, policy) = (self.clock.now(), policy.copied());
+        Ok(Terms { now, foreign_not_before, policy, may_be_deleted: true })
     }
 
     async fn check_plan(
@@ -219,6 +220,12 @@ impl Auth {
         }
         let storing = self.store.write(move |tx| {
             Box::pin(async move {
+                let accounts = || batch.iter().filter_map(|(item, _)| item.account);
+                let may_be_deleted = match (accounts().min(), accounts().max()) {
+                    (Some(first), Some(last)) => revocations::were_deleted(tx, first, last).await?,
+                    _ => false,
+                };
+                let terms = Terms { may_be_deleted, ..terms };
                 let mut done = Vec::with_capacity(batch.len());
                 for (item, standing) in batch {
                     let (kind, account) = (item.kind, item.account.unwrap_or_default());
