@@ -12,6 +12,7 @@ use crate::auth::counts::Counts;
 use crate::auth::limits::network_key::Network;
 use crate::auth::limits::places::Places;
 use crate::auth::limits::{Attempt, Counter, LimitRules, Limits};
+use crate::auth::mailing::django_link::DjangoLinkKey;
 use crate::auth::mailing::link_urls::Links;
 use crate::auth::mailing::one_time_token::OneTimeKey;
 use crate::auth::mailing::outbox::Outbox;
@@ -55,6 +56,8 @@ pub struct Parts {
     /// Whether a replaced server signed user name tokens with the same key.
     pub shares_user_names: bool,
     pub one_time: OneTimeKey,
+    /// Reads links that a replaced Django has mailed, if its tokens are accepted.
+    pub django_links: Option<DjangoLinkKey>,
     pub flow_key: FlowKey,
     pub refresh_key: RefreshKey,
     pub digest_key: DigestKey,
@@ -89,6 +92,7 @@ pub struct Auth {
     pub(in crate::auth) token_ids: TokenIdKey,
     pub(in crate::auth) user_names: Hs256,
     pub(in crate::auth) shares_user_names: bool,
+    pub(in crate::auth) django_links: Option<DjangoLinkKey>,
     pub(in crate::auth) outbox: Outbox,
     /// Wakes the mail worker.
     pub(in crate::auth) mail_queued: Arc<Notify>,
@@ -139,6 +143,7 @@ impl Auth {
             token_ids,
             user_names: parts.user_names,
             shares_user_names: parts.shares_user_names,
+            django_links: parts.django_links,
             outbox: Outbox {
                 key: parts.one_time,
                 links: parts.links,

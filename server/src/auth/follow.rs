@@ -204,6 +204,7 @@ mod tests {
             user_names: Hs256::new(&[8; 32]),
             shares_user_names: false,
             one_time: OneTimeKey::new([9; 32]),
+            django_links: None,
             flow_key: FlowKey::new([10; 32]),
             digest_key: DigestKey::new([1; 32]),
             refresh_key: RefreshKey::new([11; 32]),

@@ -10,6 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hkdf::Hkdf;
 use sha2::Sha256;
 
+use crate::auth::mailing::django_link::DjangoLinkKey;
 use crate::auth::mailing::one_time_token::OneTimeKey;
 use crate::auth::secrets::digest::DigestKey;
 use crate::auth::secrets::flow_key::FlowKey;
@@ -170,6 +171,11 @@ impl ServerSecret {
     /// Signs tokens like a Django server with the same `SECRET_KEY`.
     pub fn simple_jwt(&self) -> Hs256 {
         Hs256::new(self.secret.as_bytes())
+    }
+
+    /// Reads links that a Django server with the same `SECRET_KEY` has mailed.
+    pub fn django_links(&self) -> DjangoLinkKey {
+        DjangoLinkKey::new(self.secret.as_bytes())
     }
 
     /// Signs user-name tokens.

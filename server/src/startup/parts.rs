@@ -44,6 +44,7 @@ pub async fn open_auth(
         user_names: if shares_user_names { keys.simple_jwt() } else { keys.user_names() },
         shares_user_names,
         one_time: keys.one_time(),
+        django_links: config.tokens.accept_foreign.then(|| keys.django_links()),
         flow_key: keys.flows(),
         refresh_key: keys.refresh(),
         digest_key: keys.limits(),

@@ -15,6 +15,11 @@ pub const NUMBERS_KEPT: &str = "numbers_kept";
 /// The time whose state the newest import file has that was stored.
 pub const ADOPTED_AS_OF: &str = "adopted_as_of";
 
+/// For how many seconds the links work that a replaced Django has mailed, and until when there may
+/// be any.
+pub const DJANGO_LINK_SECONDS: &str = "django_link_seconds";
+pub const DJANGO_LINKS_UNTIL: &str = "django_links_until";
+
 /// Stores `value` under `name` if there is none yet, and returns the stored value.
 pub async fn get_or_insert(tx: &mut Tx, name: impl Into<String>, value: String) -> Result<String> {
     let name = name.into();

@@ -57,6 +57,27 @@ pub async fn insert_one_time_token(tx: &mut Tx, token: OneTimeToken) -> Result<(
     Ok(())
 }
 
+/// Stores a token, unless it is stored already, spent or not.
+pub async fn insert_if_new(tx: &mut Tx, token: OneTimeToken) -> Result<()> {
+    on!(tx, db => sqlx::query(
+        "insert into one_time_tokens (hash, account_id, purpose, address, by_password,
+                                      is_bound, kept_identities, created_at, expires_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         on conflict (hash) do nothing",
+    )
+    .bind(token.hash)
+    .bind(token.account_id)
+    .bind(token.purpose)
+    .bind(token.address)
+    .bind(token.by_password)
+    .bind(token.is_bound)
+    .bind(token.kept_identities)
+    .bind(token.created_at)
+    .bind(token.expires_at)
+    .execute(db).await.map(|_| ()))?;
+    Ok(())
+}
+
 /// The account's token with this hash, spent or not, unless it has expired.
 pub async fn one_time_token(
     tx: &mut Tx,

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 const EMAIL: &str = "anna@example.com";
 const PASSWORD: &str = "Str0ng-pass-77";
+const NEW_PASSWORD: &str = "N3w-strong-pass-78";
 
 /// What `propusk adopt --check` says of the Django's export. The file has no password, no token and
 /// no key in it.
@@ -160,4 +161,54 @@ async fn adopted_signed_tokens_of_a_real_django_work_unless_they_are_spent() {
     assert_eq!(client.post("/api/auth/jwt/refresh/", &refresh(&live)).await.status, 200);
     assert_eq!(client.post("/api/auth/jwt/refresh/", &refresh(&spent)).await.status, 401);
     assert_eq!(client.post("/api/auth/jwt/create/", &credentials).await.status, 200);
+}
+
+#[tokio::test]
+async fn links_that_a_real_django_has_mailed_work_once_after_adoption() {
+    let django = Django::start(Stack::DjoserToken).await;
+    let account = json!({ "email": EMAIL, "password": PASSWORD, "re_password": PASSWORD });
+    posted(&django, "/auth/users/", account).await;
+    let Link { uid, token, .. } =
+        Link::of(&django.newest_to(EMAIL).expect("a mail")).expect("a link");
+    let operator = Operator::new().await;
+    let server = successor(&operator, &django, Stack::DjoserToken).await;
+    let client = &server.client;
+    let credentials = json!({ "username": EMAIL, "password": PASSWORD });
+    assert_eq!(client.post("/auth/token/login/", &credentials).await.status, 400);
+    let changed = token.replace('-', "-0");
+    for (token, status) in [(&changed, 400), (&token, 204)] {
+        let body = json!({ "uid": uid, "token": token });
+        let answer = client.post("/auth/users/activation/", &body).await;
+        assert_eq!(answer.status, status, "{}", answer.text());
+    }
+    let again = client.post("/auth/users/activation/", &json!({ "uid": uid, "token": token }));
+    assert!(again.await.status.is_client_error());
+    assert_eq!(client.post("/auth/token/login/", &credentials).await.status, 200);
+}
+
+#[tokio::test]
+async fn reset_link_that_a_real_django_has_mailed_sets_a_password_once() {
+    let django = Django::start(Stack::DjoserToken).await;
+    let account = json!({ "email": EMAIL, "password": PASSWORD, "re_password": PASSWORD });
+    posted(&django, "/auth/users/", account).await;
+    let Link { uid, token, .. } =
+        Link::of(&django.newest_to(EMAIL).expect("a mail")).expect("a link");
+    posted(&django, "/auth/users/activation/", json!({ "uid": uid, "token": token })).await;
+    posted(&django, "/auth/users/reset_password/", json!({ "email": EMAIL })).await;
+    let Link { uid, token, .. } =
+        Link::of(&django.newest_to(EMAIL).expect("a mail")).expect("a link");
+    let operator = Operator::new().await;
+    let server = successor(&operator, &django, Stack::DjoserToken).await;
+    let client = &server.client;
+    let body = json!({
+        "uid": uid, "token": token, "new_password": NEW_PASSWORD, "re_new_password": NEW_PASSWORD,
+    });
+    let path = "/auth/users/reset_password_confirm/";
+    let answer = client.post(path, &body).await;
+    assert_eq!(answer.status, 204, "{}", answer.text());
+    assert_eq!(client.post(path, &body).await.status, 400);
+    for (password, status) in [(PASSWORD, 400), (NEW_PASSWORD, 200)] {
+        let credentials = json!({ "username": EMAIL, "password": password });
+        assert_eq!(client.post("/auth/token/login/", &credentials).await.status, status);
+    }
 }

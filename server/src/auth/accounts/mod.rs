@@ -4,6 +4,7 @@ pub mod account;
 pub mod address;
 pub mod attributes;
 pub mod create;
+pub mod django_links;
 pub mod find;
 pub mod foreign_id;
 pub mod identifiers;

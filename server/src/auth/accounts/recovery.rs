@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use crate::auth::accounts::address::{self, AddressChange, refuse_own_email};
+use crate::auth::accounts::django_links::{admit_django_link, row_of_django_link};
 use crate::auth::accounts::find::{lock_by_email, lock_by_id};
 use crate::auth::accounts::ownership::{become_sole_owner, is_opened_by_provider};
 use crate::auth::domain::Auth;
@@ -114,12 +115,14 @@ impl Auth {
     async fn try_activate(&self, uid: &str, token: &str, from: IpAddr) -> Result<()> {
         let id = account_of(uid).ok_or(Error::UnknownUid)?;
         let (token, now) = (token.to_owned(), self.clock.now());
-        let network = self.places.network(from);
+        let (django, network) = (self.django_links.clone(), self.places.network(from));
         self.store
             .write(move |tx| {
                 Box::pin(async move {
                     lock_by_id(tx, id).await?;
-                    spend(tx, Purpose::Activation, id, token, now).await?;
+                    let purpose = Purpose::Activation;
+                    admit_django_link(tx, django.as_ref(), purpose, id, &token, now).await?;
+                    spend(tx, purpose, id, token, now).await?;
                     if !accounts::update_activated(tx, id, now).await? {
                         return Err(Error::LinkInvalid);
                     }
@@ -160,11 +163,14 @@ impl Auth {
         let new = self.hasher.hash(new, self.origin(from, true)).await?;
         let (token, now) = (token.to_owned(), self.clock.now());
         let (outbox, network) = (self.outbox.clone(), self.places.network(from));
+        let django = self.django_links.clone();
         self.store
             .write(move |tx| {
                 Box::pin(async move {
                     lock_by_id(tx, id).await?;
-                    let spent = spend(tx, Purpose::PasswordReset, id, token, now).await?;
+                    let purpose = Purpose::PasswordReset;
+                    admit_django_link(tx, django.as_ref(), purpose, id, &token, now).await?;
+                    let spent = spend(tx, purpose, id, token, now).await?;
                     set_proved_password(tx, &outbox, &spent, new, now).await?;
                     // After a reset during an attack, the owner can sign in from here.
                     known_places::note_place(tx, id, network, known_until(now, now)).await?;
@@ -236,8 +242,16 @@ impl Auth {
     /// The state of a link, without spending it.
     pub async fn check_link(&self, purpose: Purpose, uid: &str, token: &str) -> Result<LinkState> {
         let Some(account_id) = account_of(uid) else { return Ok(LinkState::Dead) };
-        let mut tx = self.store.read().await?;
-        link_state(&mut tx, purpose, account_id, hash(token), self.clock.now()).await
+        let (mut tx, now) = (self.store.read().await?, self.clock.now());
+        let state = link_state(&mut tx, purpose, account_id, hash(token), now).await?;
+        if state != LinkState::Dead {
+            return Ok(state);
+        }
+        let django = self.django_links.as_ref();
+        match row_of_django_link(&mut tx, django, purpose, account_id, token, now).await? {
+            Some(_) => Ok(LinkState::Open),
+            None => Ok(LinkState::Dead),
+        }
     }
 }
 

@@ -17,6 +17,8 @@ use crate::import_file::{
 pub struct Report {
     pub source: Option<String>,
     pub taken_at: i64,
+    /// For how long the links work that a Django has mailed.
+    pub django_link_seconds: Option<u64>,
     /// The lines of each kind.
     pub lines: BTreeMap<&'static str, u64>,
     pub accounts: Accounts,
@@ -100,8 +102,12 @@ pub struct Draft<'c> {
 
 impl<'c> Draft<'c> {
     pub fn new(start: &Start, claims: &'c Claims) -> Self {
-        let report =
-            Report { source: start.source.clone(), taken_at: start.taken_at, ..Report::default() };
+        let report = Report {
+            source: start.source.clone(),
+            taken_at: start.taken_at,
+            django_link_seconds: start.django_link_seconds,
+            ..Report::default()
+        };
         Draft { report, claims, keepers: HashMap::new(), lost: Vec::new() }
     }
 

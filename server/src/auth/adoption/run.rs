@@ -15,6 +15,7 @@ use super::names::Claims;
 use super::report::{Draft, Report, again, claims_of};
 use super::seen::State;
 use super::stored::{Outcome, Terms, store};
+use crate::auth::accounts::django_links::accept_links;
 use crate::auth::domain::Auth;
 use crate::auth::policy::TokenForm;
 use crate::auth::sessions::cut_off::global_cut_off;
@@ -196,14 +197,18 @@ impl Auth {
     /// Raises the next number once, because its lock would hold up a running server with each
     /// batch.
     async fn begin_adoption(&self, file: &Report) -> Result<(), Error> {
-        let (highest, taken_at) = (file.accounts.highest_number, file.taken_at.to_string());
+        let (highest, taken_at) = (file.accounts.highest_number, file.taken_at);
+        let link_seconds = file.django_link_seconds.and_then(|seconds| i64::try_from(seconds).ok());
         self.store
             .write(move |tx| {
                 Box::pin(async move {
                     if let Some(highest) = highest {
                         accounts::raise_sequence(tx, highest).await?;
                     }
-                    meta::set(tx, meta::ADOPTED_AS_OF, taken_at).await
+                    if let Some(seconds) = link_seconds {
+                        accept_links(tx, taken_at, seconds).await?;
+                    }
+                    meta::set(tx, meta::ADOPTED_AS_OF, taken_at.to_string()).await
                 })
             })
             .await

@@ -17,7 +17,7 @@ pub const LIFETIME: i64 = 259_200;
 /// How long a replaced address can be brought back to its account, in seconds.
 pub const RETURN_LIFETIME: i64 = 7 * 24 * 3_600;
 /// 2001-01-01, the epoch of Django's tokens.
-const EPOCH: i64 = 978_307_200;
+pub const EPOCH: i64 = 978_307_200;
 
 /// The one action that a token allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
