@@ -162,6 +162,27 @@ async fn adopted_owner_signs_in_and_live_tokens_work() {
 }
 
 #[tokio::test]
+async fn foreign_id_and_attributes_come_with_the_account() {
+    let operator = operator().await;
+    let line = account(1, json!({"foreign_id": "u-1", "attributes": {"role": "editor"}}));
+    adopt(&operator, &file(1_000, &[line]), &[]).await;
+    let rows = async |sql: &'static str| {
+        let store = operator.store().await;
+        let rows = column(&store, sql, sql).await;
+        store.close().await;
+        rows
+    };
+    assert_eq!(rows("select foreign_id from accounts").await, ["u-1"]);
+    let attributes = "select attributes from account_attributes";
+    assert_eq!(rows(attributes).await, [r#"{"role":"editor"}"#]);
+    let newer = [account(1, json!({"foreign_id": "u-2"}))];
+    let adoption = adopt(&operator, &file(2_000, &newer), &[]).await;
+    assert_eq!(adoption["conflicts"], json!({"foreign_id": [1]}));
+    assert_eq!(rows("select foreign_id from accounts").await, ["u-1"]);
+    assert_eq!(rows(attributes).await, ["{}"]);
+}
+
+#[tokio::test]
 async fn second_run_with_the_same_file_changes_nothing() {
     let operator = operator().await;
     let lines = [

@@ -1,5 +1,7 @@
 //! A line of the file as what is to be stored.
 
+use serde_json::Value;
+
 use super::names::{Claims, Fate, names, number};
 use super::seen::{ABSENT, AccountSeen, State, digest_of};
 use crate::auth::federation::identity::hash_of_address;
@@ -57,6 +59,10 @@ pub struct AccountWork {
     pub password: Option<String>,
     pub display_name: Option<String>,
     pub details: ImportedDetails,
+    /// What tokens of some APIs call the account.
+    pub foreign_id: Option<String>,
+    /// A JSON object, if it is not empty.
+    pub attributes: Option<String>,
     /// The names that find the account.
     pub names: Vec<KeptName>,
 }
@@ -131,13 +137,16 @@ fn of_account(account: Account, line: u64, claims: &Claims) -> Result<Item, &'st
         joined_at: account.joined_at,
         last_sign_in_at: account.last_sign_in_at,
     };
+    let foreign_id = account.foreign_id.map(|id| id.to_string());
+    let attributes = Some(account.attributes).filter(|attributes| !attributes.is_empty());
+    let attributes = attributes.map(|attributes| Value::Object(attributes).to_string());
     let password = account.password.filter(|hash| !is_unusable(hash));
     let display_name = account.display_name.filter(|name| !name.contains(disturbs_a_line));
     let seen = AccountSeen {
         state: State::of(account.is_active, account.awaits_activation),
         password: digest_of(password.as_deref()),
         display_name: digest_of(display_name.as_deref()),
-        details: digest_of(Some(&text_of(&details))),
+        details: digest_of(Some(&format!("{} {foreign_id:?} {attributes:?}", text_of(&details)))),
         names: digests,
     };
     Ok(Item {
@@ -145,7 +154,15 @@ fn of_account(account: Account, line: u64, claims: &Claims) -> Result<Item, &'st
         key: id.to_string(),
         seen: seen.text(),
         account: Some(id),
-        work: Work::Account(Box::new(AccountWork { seen, password, display_name, details, names })),
+        work: Work::Account(Box::new(AccountWork {
+            seen,
+            password,
+            display_name,
+            details,
+            foreign_id,
+            attributes,
+            names,
+        })),
     })
 }
 

@@ -21,7 +21,9 @@ use crate::store::identifiers::ImportedName;
 use crate::store::identities::{self, Identity};
 use crate::store::oauth_clients::{self, OAuthClient};
 use crate::store::sessions::{self, Session};
-use crate::store::{Tx, identifiers, one_time_tokens, pending_identities, revocations};
+use crate::store::{
+    Tx, account_attributes, identifiers, one_time_tokens, pending_identities, revocations,
+};
 
 /// How long an identity that is known by its address waits for its owner, in seconds.
 const ADDRESS_WAITS: i64 = 180 * 24 * 3_600;
@@ -119,6 +121,12 @@ async fn insert_account(
         return Ok(Outcome::Refused("another account here has this number"));
     }
     let mut conflicts = Vec::new();
+    if !give_foreign_id(tx, id, new.foreign_id).await? {
+        conflicts.push("foreign_id");
+    }
+    if let Some(attributes) = new.attributes {
+        account_attributes::set_attributes(tx, id, attributes, now).await?;
+    }
     for name in new.names {
         let kind = name.identifier.kind();
         if !give_name(tx, id, imported_name(name, now), now).await? {
@@ -225,6 +233,13 @@ async fn change_account(
     }
     if was.details != new.seen.details {
         accounts::update_imported_details(tx, id, new.details).await?;
+        if !give_foreign_id(tx, id, new.foreign_id).await? {
+            conflicts.push("foreign_id");
+        }
+        let had = account_attributes::attributes(tx, id).await?.map(|_| "{}".to_owned());
+        if let Some(attributes) = new.attributes.or(had) {
+            account_attributes::set_attributes(tx, id, attributes, now).await?;
+        }
     }
     let mut names = new.names;
     for kind in KINDS {
@@ -242,6 +257,14 @@ async fn change_account(
     }
     adopted::set_adopted(tx, Adopted { password_version, ..row }).await?;
     Ok(outcome(conflicts))
+}
+
+/// False if the account has another one, or if another account here has it. One that the other system
+/// has removed stays: tokens name the account by it.
+async fn give_foreign_id(tx: &mut Tx, id: i64, foreign_id: Option<String>) -> Result<bool> {
+    let Some(foreign_id) = foreign_id else { return Ok(true) };
+    Ok(accounts::set_foreign_id(tx, id, foreign_id.clone()).await?
+        || accounts::foreign_id(tx, id).await? == Some(foreign_id))
 }
 
 /// Which password the account has then; `None` if it was changed here. Sessions go on, as they do
