@@ -7,6 +7,7 @@ use propusk_tests::SECRET;
 use propusk_tests::http::Client;
 use propusk_tests::operator::*;
 use propusk_tests::process::Finished;
+use propusk_tests::tokens::claims_of;
 use propusk_tests::user::{NEW_PASSWORD, PASSWORD, me, refresh, sign_in};
 use serde_json::{Map, Value, json};
 
@@ -180,6 +181,27 @@ async fn foreign_id_and_attributes_come_with_the_account() {
     assert_eq!(adoption["conflicts"], json!({"foreign_id": [1]}));
     assert_eq!(rows("select foreign_id from accounts").await, ["u-1"]);
     assert_eq!(rows(attributes).await, ["{}"]);
+}
+
+#[tokio::test]
+async fn token_that_is_spent_there_is_refused_at_an_api_with_a_key_of_its_own() {
+    const KEY_OF_SHOP: &str = "a key of the shop alone 0123456789abcdef";
+    let operator = operator().await;
+    let shop = [
+        ("PROPUSK_APIS__SHOP__DIALECT", "djoser_jwt"),
+        ("PROPUSK_APIS__SHOP__PREFIX", "/shop"),
+        ("PROPUSK_APIS__SHOP__SIGNING_KEY", KEY_OF_SHOP),
+    ];
+    let server = operator.start(&[SETTINGS, &shop].concat()).await;
+    adopt(&operator, &file(1_000, &[account(7, json!({})), spent_token("spent")]), &[]).await;
+    for (jti, status) in [("live", 200), ("spent", 401)] {
+        let claims = claims_of(&refresh_token(7, jti)).to_string();
+        let token = Hs256::new(KEY_OF_SHOP.as_bytes()).sign(claims.as_bytes());
+        let verified = server.client.post("/shop/jwt/verify/", &json!({"token": token})).await;
+        assert_eq!(verified.status, status, "{jti}");
+        let refreshed = server.client.post("/shop/jwt/refresh/", &json!({"refresh": token})).await;
+        assert_eq!(refreshed.status, status, "{jti}");
+    }
 }
 
 #[tokio::test]

@@ -430,8 +430,9 @@ impl Auth {
             // Another API may not rotate: there, a spent token would work again.
             return Err(TokenFault::Malformed.into());
         }
-        if id.is_some() {
-            self.check_number_in(&claims).await?;
+        match id {
+            Some(_) => self.check_number_in(&claims).await?,
+            None => self.check_not_ended_there(policy, claims.id_and_expiry()?.0).await?,
         }
         Ok(RefreshToken { claims, jti, expires_at, id })
     }

@@ -98,8 +98,26 @@ impl Auth {
             Err(error) => return Err(mask_account_state(error)),
         }
         let (jti, _) = claims.id_and_expiry()?;
+        self.check_not_ended_there(policy, jti).await?;
         let mut tx = self.store.read().await?;
         check_not_spent(&mut tx, &policy.foreign_token(jti), claims.account).await
+    }
+
+    /// Fails if the replaced server has ended a token under the API's own key. An import file says
+    /// the `jti` alone, and not which key has signed it.
+    pub(in crate::auth) async fn check_not_ended_there(
+        &self,
+        policy: &Policy,
+        jti: &str,
+    ) -> Result<()> {
+        if !policy.own_key {
+            return Ok(());
+        }
+        let mut tx = self.store.read().await?;
+        match spent_tokens::is_spent(&mut tx, spent_key(jti)).await? {
+            true => Err(TokenFault::Spent.into()),
+            false => Ok(()),
+        }
     }
 }
 
