@@ -221,7 +221,7 @@ create index limit_counts_end on limit_counts (ends_at);
 create table adopted (
     kind text not null,
     key text not null,
-    account_id bigint references accounts (id) on delete cascade,
+    account_id bigint references accounts (id) on delete set null,
     seen text not null,
     password_version bigint not null,
     primary key (kind, key)

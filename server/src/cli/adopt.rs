@@ -126,9 +126,9 @@ fn changes(adoption: &Adoption) -> Vec<String> {
     ];
     let accounts = accounts.into_iter().flat_map(|(what, reasons)| {
         reasons.iter().map(move |(reason, ids)| {
-            let shown: Vec<_> = ids.iter().take(SHOWN).map(i64::to_string).collect();
+            let shown = ids.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
             let more = if ids.len() > SHOWN { ", and more" } else { "" };
-            format!("{:>9}  {what}: {reason}: {}{more}", ids.len(), shown.join(", "))
+            format!("{:>9}  {what}: {reason}: {shown}{more}", ids.len())
         })
     });
     counts.chain(accounts).collect()

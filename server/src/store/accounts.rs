@@ -281,9 +281,8 @@ pub async fn is_number_of_ours(tx: &mut Tx, id: i64) -> Result<bool> {
     ).bind(id).fetch_one(db).await)?)
 }
 
-/// An account of another server, to be stored with the number that it had there.
+/// An account of another server.
 pub struct ImportedAccount {
-    pub id: i64,
     pub joined_at: Option<i64>,
     pub last_sign_in_at: Option<i64>,
     pub is_active: bool,
@@ -293,8 +292,12 @@ pub struct ImportedAccount {
     pub new: NewAccount,
 }
 
-/// Stores an imported account; false if its number is taken.
-pub async fn insert_imported_account(tx: &mut Tx, imported: ImportedAccount) -> Result<bool> {
+/// Stores an imported account with the number that it had there; false if the number is taken.
+pub async fn insert_imported_account(
+    tx: &mut Tx,
+    id: i64,
+    imported: ImportedAccount,
+) -> Result<bool> {
     let new = imported.new;
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
         "insert into accounts (id, password, display_name, sign_up_name, is_superuser, is_active,
@@ -305,7 +308,7 @@ pub async fn insert_imported_account(tx: &mut Tx, imported: ImportedAccount) -> 
          on conflict (id) do nothing
          returning id",
     )
-    .bind(imported.id)
+    .bind(id)
     .bind(new.password)
     .bind(new.display_name)
     .bind(new.sign_up_name)
@@ -321,6 +324,35 @@ pub async fn insert_imported_account(tx: &mut Tx, imported: ImportedAccount) -> 
     .bind(imported.last_sign_in_at)
     .fetch_optional(db).await)?;
     Ok(row.is_some())
+}
+
+/// Stores an imported account whose id there is no number, with a new number.
+pub async fn insert_imported_without_number(tx: &mut Tx, imported: ImportedAccount) -> Result<i64> {
+    let new = imported.new;
+    let id = on!(tx, db => sqlx::query_scalar(
+        "insert into accounts (password, display_name, sign_up_name, is_superuser, is_active,
+                               awaits_activation, language, created_at, imported, joined_at,
+                               foreign_not_before, undated_refused, password_proved,
+                               last_sign_in_at, session_generation)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, true, $9, $10, $11, $12, $13, 0)
+         returning id",
+    )
+    .bind(new.password)
+    .bind(new.display_name)
+    .bind(new.sign_up_name)
+    .bind(new.is_superuser)
+    .bind(imported.is_active)
+    .bind(new.awaits_activation)
+    .bind(new.language)
+    .bind(new.created_at)
+    .bind(imported.joined_at)
+    .bind(imported.foreign_not_before)
+    .bind(imported.foreign_not_before > 0)
+    .bind(imported.password_proved)
+    .bind(imported.last_sign_in_at)
+    .fetch_one(db).await)?;
+    tx.effects.note_account(id);
+    Ok(id)
 }
 
 /// What another server says of an imported account.
@@ -413,10 +445,10 @@ async fn raise_postgres_sequence(db: &mut postgres::Lease, number: i64) -> sqlx:
     .map(drop)
 }
 
-/// The highest number of an imported account.
+/// The highest number that an account has brought. One with a foreign id has a number of ours.
 pub async fn highest_imported(tx: &mut Tx) -> Result<Option<i64>> {
     Ok(on!(tx, db => sqlx::query_scalar(
-        "select max(id) from accounts where imported = true",
+        "select max(id) from accounts where imported = true and foreign_id is null",
     ).fetch_one(db).await)?)
 }
 

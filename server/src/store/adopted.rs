@@ -1,6 +1,6 @@
 //! Table `adopted`: which records of another system's import files are stored here, so that a newer
-//! file changes only what has changed there. A row is deleted with its account, or when the other
-//! system has ended what it stands for.
+//! file changes only what has changed there. A row is deleted when the other system has ended what it
+//! stands for. It outlives its account, which a later file must not bring back.
 
 use super::{Tx, from_row, on};
 use crate::error::Result;
@@ -12,6 +12,7 @@ pub struct Adopted {
     pub kind: String,
     /// Which one of its kind it is.
     pub key: String,
+    /// `None` also if the account was deleted here.
     pub account_id: Option<i64>,
     /// Digests of what it said.
     pub seen: String,
@@ -27,6 +28,15 @@ pub async fn adopted(tx: &mut Tx, kind: &'static str, key: String) -> Result<Opt
          from adopted
          where kind = $1 and key = $2",
     ).bind(kind).bind(key).fetch_optional(db).await)?)
+}
+
+/// The record of the account with this number.
+pub async fn adopted_account(tx: &mut Tx, account_id: i64) -> Result<Option<Adopted>> {
+    Ok(on!(tx, db => sqlx::query_as(
+        "select kind, key, account_id, seen, password_version
+         from adopted
+         where account_id = $1 and kind = 'account'",
+    ).bind(account_id).fetch_optional(db).await)?)
 }
 
 /// Up to `limit` records of this kind with keys above `after`, in their order.

@@ -72,7 +72,6 @@ impl Auth {
                     accounts::raise_sequence(tx, number).await?;
                     let now = new.created_at;
                     let imported = ImportedAccount {
-                        id: number,
                         joined_at,
                         last_sign_in_at: None,
                         is_active: !new.awaits_activation,
@@ -80,7 +79,7 @@ impl Auth {
                         password_proved: false,
                         new,
                     };
-                    if !accounts::insert_imported_account(tx, imported).await? {
+                    if !accounts::insert_imported_account(tx, number, imported).await? {
                         return Ok(None);
                     }
                     let event = Event::Registered(Registered::Imported);

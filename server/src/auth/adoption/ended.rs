@@ -14,7 +14,11 @@ use crate::store::{Tx, accounts, identities, pending_identities};
 pub async fn end(tx: &mut Tx, row: &Adopted, now: i64) -> Result<bool> {
     let key = row.key.clone();
     match row.kind.as_str() {
-        ACCOUNT => return end_account(tx, row, now).await,
+        ACCOUNT => {
+            if !end_account(tx, row, now).await? {
+                return Ok(false);
+            }
+        }
         API_TOKEN => {
             let session = sessions::session_by_key(tx, key).await?;
             end_session(tx, session, now).await?;
@@ -58,7 +62,7 @@ async fn end_identity(tx: &mut Tx, row: &Adopted) -> Result<()> {
 
 /// An account whose owner has signed in here, or has a new password here, stays.
 async fn end_account(tx: &mut Tx, row: &Adopted, now: i64) -> Result<bool> {
-    let Some(id) = row.account_id else { return Ok(false) };
+    let Some(id) = row.account_id else { return Ok(true) };
     if !accounts::lock_account(tx, id).await? {
         return Ok(true);
     }

@@ -30,16 +30,14 @@ pub const SPENT: &str = "spent_token";
 /// What begins the key of a pair without a refresh token.
 pub const ACCESS_ONLY: &str = "access ";
 
-const NO_NUMBER: &str = "of accounts with ids that are no numbers";
-
 pub struct Item {
     pub kind: &'static str,
     /// Which one of its kind it is.
     pub key: String,
     /// Digests of what it says.
     pub seen: String,
-    /// The number of its account.
-    pub account: Option<i64>,
+    /// Its account there.
+    pub owner: Option<SourceId>,
     pub work: Work,
 }
 
@@ -62,6 +60,8 @@ pub struct Spent {
 }
 
 pub struct AccountWork {
+    /// `None` if its id there is no number.
+    pub number: Option<i64>,
     pub seen: AccountSeen,
     /// `None` also if it is Django's mark of an account without a password.
     pub password: Option<String>,
@@ -99,9 +99,9 @@ impl Item {
         now: i64,
     ) -> Result<Option<Item>, &'static str> {
         match record {
-            Record::Account(account) => of_account(*account, line, claims).map(Some),
-            Record::ApiToken(token) => of_api_token(token).map(Some),
-            Record::OpaquePair(pair) => of_pair(pair, now),
+            Record::Account(account) => Ok(Some(of_account(*account, line, claims))),
+            Record::ApiToken(token) => Ok(Some(of_api_token(token))),
+            Record::OpaquePair(pair) => Ok(of_pair(pair, now)),
             Record::Identity(identity) => of_identity(identity).map(Some),
             Record::Client(client) => Ok(Some(of_client(client))),
             Record::SpentToken(token) => {
@@ -123,8 +123,16 @@ pub fn place_of(kind: Kind) -> usize {
     }
 }
 
-fn of_account(account: Account, line: u64, claims: &Claims) -> Result<Item, &'static str> {
-    let id = number_of(&account.id)?;
+/// The key of an account: a number, or `=` and a text.
+pub fn account_key(id: &SourceId) -> String {
+    match id {
+        SourceId::Number(number) => number.to_string(),
+        SourceId::Text(text) => format!("={text}"),
+    }
+}
+
+fn of_account(account: Account, line: u64, claims: &Claims) -> Item {
+    let id = account.id.clone();
     let names = kept_names(&account, line, claims);
     let mut digests = [ABSENT; 3].map(str::to_owned);
     for name in &names {
@@ -142,7 +150,10 @@ fn of_account(account: Account, line: u64, claims: &Claims) -> Result<Item, &'st
         joined_at: account.joined_at,
         last_sign_in_at: account.last_sign_in_at,
     };
-    let foreign_id = account.foreign_id.map(|id| id.to_string());
+    let number = number(&id);
+    // Tokens name an account by its id there.
+    let named = account.foreign_id.or_else(|| number.is_none().then(|| id.clone()));
+    let foreign_id = named.map(|id| id.to_string());
     let attributes = Some(account.attributes).filter(|attributes| !attributes.is_empty());
     let attributes = attributes.map(|attributes| Value::Object(attributes).to_string());
     let password = account.password.filter(|hash| !is_unusable(hash));
@@ -154,12 +165,13 @@ fn of_account(account: Account, line: u64, claims: &Claims) -> Result<Item, &'st
         details: digest_of(Some(&format!("{} {foreign_id:?} {attributes:?}", text_of(&details)))),
         names: digests,
     };
-    Ok(Item {
+    Item {
         kind: ACCOUNT,
-        key: id.to_string(),
+        key: account_key(&id),
         seen: seen.text(),
-        account: Some(id),
+        owner: Some(id),
         work: Work::Account(Box::new(AccountWork {
+            number,
             seen,
             password,
             display_name,
@@ -168,7 +180,7 @@ fn of_account(account: Account, line: u64, claims: &Claims) -> Result<Item, &'st
             attributes,
             names,
         })),
-    })
+    }
 }
 
 fn kept_names(account: &Account, line: u64, claims: &Claims) -> Vec<KeptName> {
@@ -193,37 +205,35 @@ fn text_of(details: &ImportedDetails) -> String {
     format!("{sign_up_name:?} {is_superuser} {language:?} {joined_at:?} {last_sign_in_at:?}")
 }
 
-fn of_api_token(token: ApiToken) -> Result<Item, &'static str> {
-    let account = number_of(&token.account)?;
-    Ok(Item {
+fn of_api_token(token: ApiToken) -> Item {
+    Item {
         kind: API_TOKEN,
         key: token.sha256.clone(),
-        seen: account.to_string(),
-        account: Some(account),
+        seen: account_key(&token.account),
+        owner: Some(token.account.clone()),
         work: Work::ApiToken(token),
-    })
+    }
 }
 
-fn of_pair(pair: OpaquePair, now: i64) -> Result<Option<Item>, &'static str> {
-    let account = number_of(&pair.account)?;
+/// `None` if both tokens have expired.
+fn of_pair(pair: OpaquePair, now: i64) -> Option<Item> {
     let live = pair.access.as_ref().filter(|(_, expires_at)| *expires_at > now);
     let key = match (&pair.refresh_sha256, live) {
         (Some(refresh), _) => refresh.clone(),
         (None, Some((access, _))) => format!("{ACCESS_ONLY}{access}"),
-        (None, None) => return Ok(None),
+        (None, None) => return None,
     };
     let access = pair.access.as_ref().map(|(access, expires_at)| format!("{access} {expires_at}"));
-    Ok(Some(Item {
+    Some(Item {
         kind: PAIR,
         key,
         seen: digest_of(access.as_deref()),
-        account: Some(account),
+        owner: Some(pair.account.clone()),
         work: Work::Pair(pair),
-    }))
+    })
 }
 
 fn of_identity(identity: Identity) -> Result<Item, &'static str> {
-    let account = number_of(&identity.account)?;
     let (provider, created_at) = (identity.provider, identity.created_at);
     let (kind, key, work) = match identity.key {
         IdentityKey::Subject(subject) => {
@@ -237,7 +247,8 @@ fn of_identity(identity: Identity) -> Result<Item, &'static str> {
             (IDENTITY_BY_ADDRESS, key, Work::IdentityByAddress)
         }
     };
-    Ok(Item { kind, key, seen: account.to_string(), account: Some(account), work })
+    let seen = account_key(&identity.account);
+    Ok(Item { kind, key, seen, owner: Some(identity.account), work })
 }
 
 /// A digest: the row may outlive the identity.
@@ -252,7 +263,7 @@ fn of_client(client: Client) -> Item {
         kind: CLIENT,
         key: client.id.clone(),
         seen: digest_of(Some(&text)),
-        account: None,
+        owner: None,
         work: Work::Client(client),
     }
 }
@@ -266,11 +277,7 @@ fn of_spent(token: SpentToken, policies: &[Policy]) -> Item {
         kind: SPENT,
         key,
         seen: String::new(),
-        account: None,
+        owner: None,
         work: Work::Spent(Spent { ids, expires_at: token.expires_at }),
     }
-}
-
-fn number_of(id: &SourceId) -> Result<i64, &'static str> {
-    number(id).ok_or(NO_NUMBER)
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::ended::end;
 use super::item::{ACCOUNT, Item, Work};
 use super::ledger::{ENDED_BY_ABSENCE, Ledger, Standing};
-use super::names::Claims;
+use super::names::{Claims, number};
 use super::report::{Draft, Report, again, claims_of};
 use super::seen::State;
 use super::stored::{Outcome, Terms, store};
@@ -20,7 +20,7 @@ use crate::auth::domain::Auth;
 use crate::auth::policy::{Policy, TokenForm};
 use crate::auth::sessions::cut_off::global_cut_off;
 use crate::error::Error;
-use crate::import_file::{FileError, ImportFile};
+use crate::import_file::{FileError, ImportFile, SourceId};
 use crate::store::adopted::{self, Adopted};
 use crate::store::{accounts, meta, revocations};
 
@@ -53,10 +53,10 @@ pub struct Adoption {
     /// Lines that this version does not store.
     pub not_stored: BTreeMap<&'static str, u64>,
     /// Accounts with a record that was not stored, by reason.
-    pub refused: BTreeMap<&'static str, Vec<i64>>,
+    pub refused: BTreeMap<&'static str, Vec<String>>,
     /// Accounts of which a part was not stored, because it has changed here or another account has
     /// it; by part.
-    pub conflicts: BTreeMap<&'static str, Vec<i64>>,
+    pub conflicts: BTreeMap<&'static str, Vec<String>>,
 }
 
 impl Adoption {
@@ -79,7 +79,7 @@ impl Adoption {
             Outcome::StoredBut(parts) => {
                 self.count(done.kind, done.standing);
                 for part in parts {
-                    self.conflicts.entry(part).or_default().push(done.account);
+                    self.conflicts.entry(part).or_default().push(done.account.clone());
                 }
             }
             Outcome::Known => {}
@@ -91,8 +91,8 @@ impl Adoption {
 /// What became of a line.
 struct Done {
     kind: &'static str,
-    /// 0 if the line has no account.
-    account: i64,
+    /// Its account there; empty if it has none.
+    account: String,
     standing: Standing,
     outcome: Outcome,
 }
@@ -104,8 +104,6 @@ pub enum AdoptionError {
     File(#[from] FileError),
     #[error(transparent)]
     Store(#[from] Error),
-    #[error("{0} accounts have ids that are no numbers: this version stores none of them")]
-    TextIds(u64),
     #[error("the account {highest} is not below {end}: see accounts.first_id")]
     Number { highest: i64, end: i64 },
     #[error("a file as of a later time was stored already")]
@@ -175,9 +173,6 @@ impl Auth {
         rules: &AdoptionRules,
     ) -> Result<(), AdoptionError> {
         let accounts = &plan.file.accounts;
-        if accounts.with_text_ids > 0 {
-            return Err(AdoptionError::TextIds(accounts.with_text_ids));
-        }
         let end = rules.numbers_end;
         if let Some(highest) = accounts.highest_number.filter(|highest| *highest >= end) {
             return Err(AdoptionError::Number { highest, end });
@@ -225,15 +220,16 @@ impl Auth {
         }
         let storing = self.store.write(move |tx| {
             Box::pin(async move {
-                let accounts = || batch.iter().filter_map(|(item, _)| item.account);
-                let may_be_deleted = match (accounts().min(), accounts().max()) {
+                let numbers = || batch.iter().filter_map(|(item, _)| number(item.owner.as_ref()?));
+                let may_be_deleted = match (numbers().min(), numbers().max()) {
                     (Some(first), Some(last)) => revocations::were_deleted(tx, first, last).await?,
                     _ => false,
                 };
                 let terms = Terms { may_be_deleted, ..terms };
                 let mut done = Vec::with_capacity(batch.len());
                 for (item, standing) in batch {
-                    let (kind, account) = (item.kind, item.account.unwrap_or_default());
+                    let kind = item.kind;
+                    let account = item.owner.as_ref().map(SourceId::to_string).unwrap_or_default();
                     let outcome = store(tx, item, standing, terms).await?;
                     done.push(Done { kind, account, standing, outcome });
                 }
@@ -283,13 +279,13 @@ impl Auth {
                 for row in batch {
                     match end(tx, &row, now).await? {
                         true => ended += 1,
-                        false => kept.push(row.account_id.unwrap_or_default()),
+                        false => kept.push(row.key.trim_start_matches('=').to_owned()),
                     }
                 }
                 Ok((ended, kept))
             })
         });
-        let (ended, kept): (u64, Vec<i64>) = ending.await?;
+        let (ended, kept): (u64, Vec<String>) = ending.await?;
         if ended > 0 {
             *adoption.ended.entry(kind).or_default() += ended;
         }

@@ -3,7 +3,7 @@
 
 use super::item::{
     ACCOUNT, AccountWork, IDENTITY, IDENTITY_BY_ADDRESS, Item, KeptName, ProviderIdentity, Work,
-    place_of,
+    account_key, place_of,
 };
 use super::ledger::Standing;
 use super::seen::{ABSENT, AccountSeen, State, digest_of};
@@ -13,7 +13,7 @@ use crate::auth::sign_in::replaced_server::spend_ended_there;
 use crate::auth::tokens::session_id::new_session_id;
 use crate::error::Result;
 use crate::identifier::{Identifier, Kind};
-use crate::import_file::{ApiToken, Client, OpaquePair};
+use crate::import_file::{ApiToken, Client, OpaquePair, SourceId};
 use crate::store::accounts::{self, ImportedAccount, NewAccount};
 use crate::store::adopted::{self, Adopted};
 use crate::store::events::{Event, NameChange, NewEvent, PasswordBy, note_change};
@@ -27,6 +27,7 @@ use crate::store::{
 
 /// How long an identity that is known by its address waits for its owner, in seconds.
 const ADDRESS_WAITS: i64 = 180 * 24 * 3_600;
+const DELETED_HERE: &str = "deleted here";
 const KINDS: [Kind; 3] = [Kind::Email, Kind::Phone, Kind::Username];
 
 /// What holds for a whole run.
@@ -53,13 +54,21 @@ pub enum Outcome {
 }
 
 pub async fn store(tx: &mut Tx, item: Item, standing: Standing, terms: Terms) -> Result<Outcome> {
-    let Item { kind, key, seen, account, work } = item;
-    let row =
-        Adopted { kind: kind.to_owned(), key, account_id: account, seen, password_version: 0 };
-    let account = account.unwrap_or_default();
+    let Item { kind, key, seen, owner, work } = item;
+    let is_new_account = matches!((&work, standing), (Work::Account(_), Standing::New));
+    let account_id = match &owner {
+        Some(owner) if !is_new_account => account_of(tx, owner).await?,
+        _ => None,
+    };
+    let row = Adopted { kind: kind.to_owned(), key, account_id, seen, password_version: 0 };
+    let needs_account = !matches!(&work, Work::Account(_) | Work::Client(_) | Work::Spent(_));
+    if needs_account && account_id.is_none() {
+        return Ok(Outcome::Refused("its account is not stored"));
+    }
+    let account = account_id.unwrap_or_default();
     match (work, standing) {
-        (Work::Account(new), Standing::New) => insert_account(tx, row, account, *new, terms).await,
-        (Work::Account(new), _) => change_account(tx, row, account, *new, terms).await,
+        (Work::Account(new), Standing::New) => insert_account(tx, row, *new, terms).await,
+        (Work::Account(new), _) => change_account(tx, row, *new, terms).await,
         (Work::ApiToken(token), Standing::New) => {
             insert_api_token(tx, row, account, token, terms).await
         }
@@ -90,20 +99,21 @@ pub async fn store(tx: &mut Tx, item: Item, standing: Standing, terms: Terms) ->
     }
 }
 
+/// The account here that this account of the other system has become.
+async fn account_of(tx: &mut Tx, owner: &SourceId) -> Result<Option<i64>> {
+    let row = adopted::adopted(tx, ACCOUNT, account_key(owner)).await?;
+    Ok(row.and_then(|row| row.account_id))
+}
+
 /// It is no event: a million of them would hide those that are.
 async fn insert_account(
     tx: &mut Tx,
     row: Adopted,
-    id: i64,
     new: AccountWork,
     terms: Terms,
 ) -> Result<Outcome> {
     let now = terms.now;
-    if terms.may_be_deleted && revocations::was_deleted(tx, id).await? {
-        return Ok(Outcome::Refused("an account with this number was deleted here"));
-    }
     let imported = ImportedAccount {
-        id,
         joined_at: new.details.joined_at,
         last_sign_in_at: new.details.last_sign_in_at,
         is_active: new.seen.state == State::Active,
@@ -120,9 +130,18 @@ async fn insert_account(
             created_at: now,
         },
     };
-    if !accounts::insert_imported_account(tx, imported).await? {
-        return Ok(Outcome::Refused("another account here has this number"));
-    }
+    let id = match new.number {
+        None => accounts::insert_imported_without_number(tx, imported).await?,
+        Some(number) => {
+            if terms.may_be_deleted && revocations::was_deleted(tx, number).await? {
+                return Ok(Outcome::Refused(DELETED_HERE));
+            }
+            if !accounts::insert_imported_account(tx, number, imported).await? {
+                return Ok(Outcome::Refused("another account here has this number"));
+            }
+            number
+        }
+    };
     let mut conflicts = Vec::new();
     if !give_foreign_id(tx, id, new.foreign_id).await? {
         conflicts.push("foreign_id");
@@ -136,7 +155,7 @@ async fn insert_account(
             conflicts.push(kind.as_str());
         }
     }
-    adopted::set_adopted(tx, row).await?;
+    adopted::set_adopted(tx, Adopted { account_id: Some(id), ..row }).await?;
     Ok(outcome(conflicts))
 }
 
@@ -175,7 +194,7 @@ async fn take_from_adopted(tx: &mut Tx, name: &Identifier, now: i64) -> Result<b
     let Some(holder) = identifiers::imported_holder(tx, name.key().to_owned()).await? else {
         return Ok(false);
     };
-    let Some(row) = adopted::adopted(tx, ACCOUNT, holder.to_string()).await? else {
+    let Some(row) = adopted::adopted_account(tx, holder).await? else {
         return Ok(false);
     };
     let kind = name.kind();
@@ -211,13 +230,13 @@ fn change_of(kind: Kind) -> NameChange {
 async fn change_account(
     tx: &mut Tx,
     row: Adopted,
-    id: i64,
     new: AccountWork,
     terms: Terms,
 ) -> Result<Outcome> {
     let now = terms.now;
-    let Some(before) = adopted::adopted(tx, ACCOUNT, row.key.clone()).await? else {
-        return Ok(Outcome::Refused("an account with this number was deleted here"));
+    let before = adopted::adopted(tx, ACCOUNT, row.key.clone()).await?;
+    let (Some(before), Some(id)) = (before, row.account_id) else {
+        return Ok(Outcome::Refused(DELETED_HERE));
     };
     accounts::lock_account(tx, id).await?;
     let was = AccountSeen::parse(&before.seen).unwrap_or_else(|| new.seen.clone());
@@ -365,13 +384,7 @@ async fn change_state(tx: &mut Tx, id: i64, was: State, is: State, now: i64) -> 
     }
 }
 
-/// Why tokens and identities of an account are not stored.
-const NO_ACCOUNT: &str = "its account is not stored";
 const NO_API: &str = "no dialect with such tokens is enabled";
-
-async fn has_account(tx: &mut Tx, id: i64) -> Result<bool> {
-    Ok(adopted::adopted(tx, ACCOUNT, id.to_string()).await?.is_some())
-}
 
 async fn insert_api_token(
     tx: &mut Tx,
@@ -381,9 +394,6 @@ async fn insert_api_token(
     terms: Terms,
 ) -> Result<Outcome> {
     let Some(policy) = terms.policy else { return Ok(Outcome::Refused(NO_API)) };
-    if !has_account(tx, account).await? {
-        return Ok(Outcome::Refused(NO_ACCOUNT));
-    }
     let created_at = token.created_at.unwrap_or(terms.now);
     let session = Session {
         key_hash: Some(token.sha256),
@@ -442,9 +452,6 @@ async fn insert_pair(
     terms: Terms,
 ) -> Result<Outcome> {
     let Some(policy) = terms.policy else { return Ok(Outcome::Refused(NO_API)) };
-    if !has_account(tx, account).await? {
-        return Ok(Outcome::Refused(NO_ACCOUNT));
-    }
     if oauth_clients::oauth_client(tx, pair.client.clone()).await?.is_none() {
         return Ok(Outcome::Refused("its client application was deleted here"));
     }
@@ -487,9 +494,6 @@ async fn store_identity(
     is_new: bool,
     now: i64,
 ) -> Result<Outcome> {
-    if !has_account(tx, account_id).await? {
-        return Ok(Outcome::Refused(NO_ACCOUNT));
-    }
     let ProviderIdentity { provider, subject, created_at } = identity;
     let created_at = created_at.unwrap_or(now);
     if !is_new {
@@ -533,9 +537,6 @@ async fn store_identity_by_address(
     is_new: bool,
     now: i64,
 ) -> Result<Outcome> {
-    if !has_account(tx, account_id).await? {
-        return Ok(Outcome::Refused(NO_ACCOUNT));
-    }
     let (hash, expires_at) = (row.key.clone(), now + ADDRESS_WAITS);
     if !is_new {
         let before = adopted::adopted(tx, IDENTITY_BY_ADDRESS, hash.clone()).await?;
