@@ -6,7 +6,6 @@ use super::names::{Claims, Fate, names, number};
 use super::seen::{ABSENT, AccountSeen, State, digest_of};
 use crate::auth::federation::identity::hash_of_address;
 use crate::auth::password::is_unusable;
-use crate::auth::policy::Policy;
 use crate::auth::secrets::random::hash;
 use crate::auth::sign_in::replaced_server::spent_key;
 use crate::identifier::{Email, Identifier, Kind};
@@ -49,14 +48,7 @@ pub enum Work {
     /// Its key says everything.
     IdentityByAddress,
     Pair(OpaquePair),
-    Spent(Spent),
-}
-
-/// A refresh token that the other system has ended.
-pub struct Spent {
-    /// Its `jti`, as each API knows it that may get the token.
-    pub ids: Vec<String>,
-    pub expires_at: i64,
+    Spent(SpentToken),
 }
 
 pub struct AccountWork {
@@ -95,7 +87,6 @@ impl Item {
         record: Record,
         line: u64,
         claims: &Claims,
-        policies: &[Policy],
         now: i64,
     ) -> Result<Option<Item>, &'static str> {
         match record {
@@ -105,12 +96,16 @@ impl Item {
             Record::Identity(identity) => of_identity(identity).map(Some),
             Record::Client(client) => Ok(Some(of_client(client))),
             Record::SpentToken(token) => {
-                Ok((token.expires_at > now).then(|| of_spent(token, policies)))
+                Ok(Some(of_spent(token)).filter(|item| !item.has_expired(now)))
             }
             // Its signature is enough.
             Record::RefreshToken(_) => Ok(None),
             Record::MailedLink(_) => Err("mailed_link"),
         }
+    }
+
+    fn has_expired(&self, now: i64) -> bool {
+        matches!(&self.work, Work::Spent(token) if token.expires_at <= now)
     }
 }
 
@@ -268,16 +263,12 @@ fn of_client(client: Client) -> Item {
     }
 }
 
-fn of_spent(token: SpentToken, policies: &[Policy]) -> Item {
-    let own = policies.iter().filter(|policy| policy.own_key);
-    let mut ids: Vec<_> = own.map(|policy| policy.foreign_token(&token.jti)).collect();
-    let key = spent_key(&token.jti);
-    ids.push(token.jti);
+fn of_spent(token: SpentToken) -> Item {
     Item {
         kind: SPENT,
-        key,
+        key: spent_key(&token.jti),
         seen: String::new(),
         owner: None,
-        work: Work::Spent(Spent { ids, expires_at: token.expires_at }),
+        work: Work::Spent(token),
     }
 }

@@ -17,7 +17,7 @@ use super::seen::State;
 use super::stored::{Outcome, Terms, store};
 use crate::auth::accounts::django_links::accept_links;
 use crate::auth::domain::Auth;
-use crate::auth::policy::{Policy, TokenForm};
+use crate::auth::policy::TokenForm;
 use crate::auth::sessions::cut_off::global_cut_off;
 use crate::error::Error;
 use crate::import_file::{FileError, ImportFile, SourceId};
@@ -126,7 +126,7 @@ impl Auth {
         file.rewind().map_err(|problem| FileError::Unreadable { line: 1, problem })?;
         let claims = claims_of(&mut *file)?;
         let mut ledger = Ledger::load(&self.store).await?;
-        let (plan, disabled) = plan(again(file)?, &claims, &mut ledger, &self.policies, terms.now)?;
+        let (plan, disabled) = plan(again(file)?, &claims, &mut ledger, terms.now)?;
         self.check_plan(&plan, disabled + ledger_deletions(&ledger), ledger.accounts(), rules)
             .await?;
         if rules.is_dry_run {
@@ -139,7 +139,7 @@ impl Auth {
         let mut batch = Vec::new();
         while let Some(record) = lines.next_record()? {
             let line = lines.line();
-            if let Ok(Some(item)) = Item::of(record, line, &claims, &self.policies, terms.now) {
+            if let Ok(Some(item)) = Item::of(record, line, &claims, terms.now) {
                 match ledger.compare(&item) {
                     Standing::Same => {}
                     standing => batch.push((item, standing)),
@@ -301,14 +301,13 @@ fn plan(
     mut file: ImportFile<impl BufRead>,
     claims: &Claims,
     ledger: &mut Ledger,
-    policies: &[Policy],
     now: i64,
 ) -> Result<(Adoption, u64), AdoptionError> {
     let mut draft = Draft::new(file.start(), claims);
     let (mut adoption, mut disabled) = (Adoption::default(), 0);
     while let Some(record) = file.next_record()? {
         draft.add(&record, file.line());
-        match Item::of(record, file.line(), claims, policies, now) {
+        match Item::of(record, file.line(), claims, now) {
             Ok(Some(item)) => {
                 let standing = ledger.compare(&item);
                 adoption.count(item.kind, standing);

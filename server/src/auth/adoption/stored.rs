@@ -88,13 +88,10 @@ pub async fn store(tx: &mut Tx, item: Item, standing: Standing, terms: Terms) ->
             store_client(tx, row, client, standing == Standing::New, terms.now).await
         }
         (Work::Spent(token), _) => {
-            let mut outcome = Outcome::Known;
-            for id in &token.ids {
-                if spend_ended_there(tx, id, token.expires_at, terms.now).await? {
-                    outcome = Outcome::Stored;
-                }
-            }
-            Ok(outcome)
+            Ok(match spend_ended_there(tx, &token.jti, token.expires_at, terms.now).await? {
+                true => Outcome::Stored,
+                false => Outcome::Known,
+            })
         }
     }
 }
