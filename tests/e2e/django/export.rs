@@ -181,8 +181,9 @@ async fn links_that_a_real_django_has_mailed_work_once_after_adoption() {
         let answer = client.post("/auth/users/activation/", &body).await;
         assert_eq!(answer.status, status, "{}", answer.text());
     }
-    let again = client.post("/auth/users/activation/", &json!({ "uid": uid, "token": token }));
-    assert!(again.await.status.is_client_error());
+    let body = json!({ "uid": uid, "token": token });
+    let again = client.post("/auth/users/activation/", &body).await;
+    assert!(again.status.is_client_error());
     assert_eq!(client.post("/auth/token/login/", &credentials).await.status, 200);
 }
 

@@ -158,7 +158,7 @@ pub async fn store(figures: &mut Figures, directory: &Path, length: Duration) ->
     let data = tempfile::tempdir_in(directory)?;
     let opened = store::connect(None, data.path()).await?;
     let after_commit: AfterCommit = Arc::new(|_| Box::pin(std::future::ready(())));
-    let store = EffectfulStore::new(opened.clone(), after_commit);
+    let store = EffectfulStore::new(opened.clone(), after_commit, false);
     store
         .write(|tx| {
             Box::pin(async move {

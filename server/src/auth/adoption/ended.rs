@@ -14,11 +14,8 @@ use crate::store::{Tx, accounts, identities, pending_identities};
 pub async fn end(tx: &mut Tx, row: &Adopted, now: i64) -> Result<bool> {
     let key = row.key.clone();
     match row.kind.as_str() {
-        ACCOUNT => {
-            if !end_account(tx, row, now).await? {
-                return Ok(false);
-            }
-        }
+        ACCOUNT if end_account(tx, row, now).await? => {}
+        ACCOUNT => return Ok(false),
         API_TOKEN => {
             let session = sessions::session_by_key(tx, key).await?;
             end_session(tx, session, now).await?;
