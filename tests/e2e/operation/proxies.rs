@@ -8,6 +8,7 @@ use std::time::Duration;
 use propusk_tests::handbook::sample;
 use propusk_tests::http::Client;
 use propusk_tests::process::Process;
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::json;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, interval};
@@ -95,6 +96,17 @@ impl Proxy {
     }
 }
 
+/// nginx leaves its workers behind if only its first process is killed.
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let id = self.child.id().and_then(|id| i32::try_from(id).ok());
+        if let Some(group) = id.and_then(Pid::from_raw) {
+            // The group may have ended by itself.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
 /// Where a program is. Debian does not have the directory of nginx on the path of every user.
 fn installed(program: &str) -> Option<PathBuf> {
     let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin";
@@ -131,6 +143,7 @@ fn run(program: &Path, file: &Path, folder: &Path) -> Child {
         .stdout(output().expect("a file"))
         .stderr(output().expect("a file"))
         .kill_on_drop(true)
+        .process_group(0)
         .spawn()
         .expect("the program starts")
 }
