@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use propusk_server::auth::Hs256;
 use propusk_server::config::{AnswerMember, ApiSettings};
+use propusk_tests::SECRET;
 use propusk_tests::operator::Operator;
 use propusk_tests::server::TestServer;
-use propusk_tests::tokens::claims_of;
+use propusk_tests::tokens::{claims_of, django};
 use propusk_tests::user::{PASSWORD, new_account, signed_in};
 use serde_json::{Value, json};
 
@@ -137,6 +139,61 @@ async fn audience_and_issuer_are_the_last_claims_of_all_tokens() {
     }
     let header = format!("Bearer {}", renewed.field("access"));
     assert_eq!(server.client.get("/shop/users/me/", Some(&header)).await.status, 200);
+}
+
+#[tokio::test]
+async fn token_of_a_replaced_server_needs_the_audience_and_the_issuer_of_the_api() {
+    let (audience, issuer) = ("the shop", "https://auth.example.com");
+    let server = TestServer::with(|config| {
+        config.tokens.accept_foreign = true;
+        config.accounts.first_id = Some(1_000);
+        serve(config, "shop", "/shop", |api| {
+            api.audience = Some(audience.to_owned());
+            api.issuer = Some(issuer.to_owned());
+        });
+        serve(config, "plain", "/plain", |_| {});
+    })
+    .await;
+    server.import(ANNA, PASSWORD, 1, None).await;
+    let client = &server.client;
+    for (number, (aud, iss, is_meant)) in [
+        (json!(audience), json!(issuer), true),
+        (json!(["another", audience]), json!(issuer), true),
+        (json!("another"), json!(issuer), false),
+        (json!([audience, 7]), json!(issuer), false),
+        (json!([]), json!(issuer), false),
+        (Value::Null, json!(issuer), false),
+        (json!(audience), json!("https://evil.example.com"), false),
+        (json!(audience), Value::Null, false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let [access, refresh] = ["access", "refresh"].map(|kind| {
+            let jti = format!("{number:032x}");
+            let mut claims = claims_of(&django(&server, 1, kind, 0, &jti));
+            claims["aud"] = aud.clone();
+            claims["iss"] = iss.clone();
+            Hs256::new(SECRET.as_bytes()).sign(claims.to_string().as_bytes())
+        });
+        for (prefix, is_good) in [("/shop", is_meant), ("/plain", true)] {
+            let status = if is_good { 200 } else { 401 };
+            let header = format!("Bearer {access}");
+            let answer = client.get(&format!("{prefix}/users/me/"), Some(&header)).await;
+            assert_eq!(answer.status, status, "{prefix} {aud} {iss}");
+            for token in [&access, &refresh] {
+                let path = format!("{prefix}/jwt/verify/");
+                let answer = client.post(&path, &json!({"token": token})).await;
+                assert_eq!(answer.status, status, "{prefix} {aud} {iss}");
+            }
+            let refreshed = refresh_at(client, prefix, &refresh).await;
+            assert_eq!(refreshed.status, status, "{prefix} {aud} {iss}");
+        }
+    }
+    // One of this server is known by its id, whichever API has issued it.
+    let (access, _) = signed_in(&server, ANNA).await;
+    let header = format!("Bearer {access}");
+    assert_eq!(client.get("/shop/users/me/", Some(&header)).await.status, 200);
 }
 
 #[tokio::test]

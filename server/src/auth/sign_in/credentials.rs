@@ -206,6 +206,7 @@ impl Auth {
     }
 
     async fn verify_claims(&self, policy: &Policy, claims: Claims, now: i64) -> Result<()> {
+        check_meant_for(policy, &claims)?;
         claims.id_and_expiry()?;
         let claims = &self.with_account(Some(policy), claims).await?;
         match self.own_id(claims, now)? {
@@ -317,6 +318,7 @@ impl Auth {
         claims: Claims,
         now: i64,
     ) -> Result<SignedIn> {
+        policy.map_or(Ok(()), |policy| check_meant_for(policy, &claims))?;
         claims.id_and_expiry()?;
         claims.expect(TokenType::Access)?;
         let claims = &self.with_account(policy, claims).await?;
@@ -421,6 +423,7 @@ impl Auth {
 
     async fn read_refresh(&self, policy: &Policy, token: &str, now: i64) -> Result<RefreshToken> {
         let claims = self.tokens_of(policy).read(token, now)?;
+        check_meant_for(policy, &claims)?;
         let (jti, expires_at) = claims.id_and_expiry()?;
         let jti = policy.foreign_token(jti);
         claims.expect(TokenType::Refresh)?;
@@ -549,6 +552,15 @@ impl Auth {
             }
         }
         Ok(account_id)
+    }
+}
+
+/// Fails if a token of a replaced server is for another audience than the API's, or of another
+/// issuer.
+fn check_meant_for(policy: &Policy, claims: &Claims) -> Result<()> {
+    match claims.is_meant_for(policy.audience, policy.issuer) {
+        true => Ok(()),
+        false => Err(TokenFault::Malformed.into()),
     }
 }
 

@@ -77,6 +77,8 @@ pub struct Claims {
     pub account: AccountClaim,
     /// `user_id` if it is a foreign id, or may be one in a foreign token.
     pub foreign_id: Option<String>,
+    audience: Option<Value>,
+    issuer: Option<Value>,
     /// The token has the form of `sign_in::user_name_tokens` instead.
     pub is_user_name_token: bool,
 }
@@ -166,6 +168,8 @@ impl Tokens {
             id,
             account,
             foreign_id: user_id.filter(|_| by_number.is_none()),
+            audience: raw.aud,
+            issuer: raw.iss,
             is_user_name_token,
         })
     }
@@ -211,6 +215,21 @@ impl Claims {
         }
     }
 
+    /// Whether the token is for an API with these settings: a foreign one needs both claims, as in
+    /// the library. One of ours is known by its id.
+    pub fn is_meant_for(&self, audience: Option<&str>, issuer: Option<&str>) -> bool {
+        let names_audience = |expected: &str| match &self.audience {
+            Some(Value::String(one)) => one == expected,
+            Some(Value::Array(all)) => {
+                all.iter().all(Value::is_string) && all.iter().any(|one| one == expected)
+            }
+            Some(_) | None => false,
+        };
+        let names_issuer =
+            |expected: &str| self.issuer.as_ref().is_some_and(|issuer| issuer == expected);
+        self.id.is_some() || audience.is_none_or(names_audience) && issuer.is_none_or(names_issuer)
+    }
+
     /// All claims in their order, to be repeated in a rotated refresh token.
     pub fn whole(&self) -> Result<Map<String, Value>> {
         Ok(serde_json::from_slice(&self.payload)?)
@@ -246,6 +265,8 @@ struct RawClaims {
     jti: Option<Value>,
     #[serde(default, deserialize_with = "present")]
     user_id: Option<Value>,
+    aud: Option<Value>,
+    iss: Option<Value>,
     mode: Option<serde::de::IgnoredAny>,
 }
 
