@@ -11,7 +11,7 @@ use crate::auth::password::Password;
 use crate::auth::{Account, NewPassword, Policy, Registration, Requested, ResetPage};
 use crate::config::UserIdForm;
 use crate::drf::fields::{Form, Text};
-use crate::drf::simple_jwt::{self, V5_5};
+use crate::drf::simple_jwt::{self, V5_5, V5_5_BLACKLIST};
 use crate::drf::{self, Answer, Call, Reply, View, common_failure};
 use crate::error::{Error, TokenFault};
 use crate::identifier::{Email, Identifier, Kind, Username};
@@ -77,6 +77,7 @@ async fn login(call: Call) -> Answer {
 }
 
 async fn refresh(call: Call) -> Answer {
+    let failure = refresh_failure(&call);
     simple_jwt::refresh(call, failure).await
 }
 
@@ -85,6 +86,7 @@ async fn verify(call: Call) -> Answer {
 }
 
 async fn sign_out(call: Call) -> Answer {
+    let failure = refresh_failure(&call);
     simple_jwt::blacklist(call, failure).await
 }
 
@@ -229,6 +231,24 @@ fn taken(kind: Kind) -> Reply {
         Kind::Phone => "Phone already exists.",
         Kind::Username => "Username already exists.",
     })
+}
+
+/// How a refresh token is refused: the document's API has no blacklist, and one that spends tokens, or
+/// has a sign-out, has one.
+fn refresh_failure(call: &Call) -> fn(Error) -> Reply {
+    let Context { policy, place, .. } = &*call.context;
+    let spends = policy.rotating && !policy.reusable;
+    if spends || place.path("sign_out").is_some() { failure_with_blacklist } else { failure }
+}
+
+fn failure_with_blacklist(error: Error) -> Reply {
+    match error {
+        Error::Token(fault) => {
+            error.note();
+            V5_5_BLACKLIST.token_refusal(fault)
+        }
+        other => failure(other),
+    }
 }
 
 fn failure(error: Error) -> Reply {

@@ -128,6 +128,9 @@ pub const V5_3: Wording = Wording {
 pub const V5_5: Wording =
     Wording { invalid: "Token is invalid", expired: "Token is expired", spent: "Token is invalid" };
 
+/// The same with a blacklist, for refresh tokens.
+pub const V5_5_BLACKLIST: Wording = Wording { spent: "Token is blacklisted", ..V5_5 };
+
 impl Wording {
     fn text(&self, fault: TokenFault) -> &'static str {
         match fault {

@@ -3,6 +3,7 @@
 use propusk_tests::server::TestServer;
 use propusk_tests::tokens::django;
 use propusk_tests::user::{PASSWORD, me, new_account};
+use serde_json::json;
 
 use super::{refresh_at, serve, sign_in_at};
 
@@ -28,6 +29,36 @@ async fn rotated_token_is_spent_unless_the_settings_say_otherwise() {
         assert_eq!(refresh_at(client, prefix, &first).await.status, status, "{prefix}");
         let third = refresh_at(client, prefix, &second).await;
         assert_eq!(third.status, 200, "{prefix}");
+    }
+}
+
+/// SimpleJWT 5.5 has another text for a token that is in its blacklist.
+#[tokio::test]
+async fn spent_token_is_called_blacklisted_where_the_library_has_a_blacklist() {
+    let server = TestServer::with(|config| {
+        for (name, prefix) in [("spends", "/spends"), ("ends", "/ends")] {
+            let api = config.api(name);
+            api.dialect = Some("simplejwt".to_owned());
+            api.prefix = Some(prefix.to_owned());
+            api.signs_in_by = vec!["email".to_owned()];
+        }
+        config.api("spends").rotating = Some(true);
+        config.api("ends").paths.insert("sign_out".to_owned(), "/ends/logout/".to_owned());
+    })
+    .await;
+    new_account(&server, ANNA).await;
+    let client = &server.client;
+    for (prefix, spending) in [("/spends", "/spends/token/refresh/"), ("/ends", "/ends/logout/")] {
+        let body = json!({"username": ANNA, "password": PASSWORD});
+        let pair = client.post(&format!("{prefix}/login/"), &body).await;
+        let refresh = json!({"refresh": pair.field("refresh")});
+        assert_eq!(client.post(spending, &refresh).await.status, 200, "{prefix}");
+        for path in [spending, &format!("{prefix}/token/refresh/")] {
+            let spent = client.post(path, &refresh).await;
+            assert_eq!(spent.status, 401, "{path}");
+            let expected = json!({"detail": "Token is blacklisted", "code": "token_not_valid"});
+            assert_eq!(spent.json(), expected, "{path}");
+        }
     }
 }
 
