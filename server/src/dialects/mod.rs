@@ -14,9 +14,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
+use serde_json::{Map, Value, json};
 
-use crate::api::{Context, Operation, Place};
-use crate::auth::Policy;
+use crate::api::{Context, Member, Operation, Place};
+use crate::auth::{AccountValue, Policy};
 use crate::config::{Config, ConfigError, DialectSettings, Signing, UserIdForm};
 use crate::drf::View;
 use crate::openapi::Fragment;
@@ -123,19 +124,78 @@ impl Api {
         let fragment = (self.dialect.openapi)(self.policy.name);
         match &self.dialect.home {
             Home::Below(_) => fragment,
-            Home::Views(views) => {
-                let place = |one: Operation| Some((one.path, self.place.path(one.name)?));
-                let fragment =
-                    fragment.moved(&views.operations().into_iter().filter_map(place).collect());
-                let fragment = match self.place.header_words.first() {
-                    Some(word) => fragment.with_header_word(views.header_word, word),
-                    None => fragment,
-                };
-                match self.policy.user_id {
-                    UserIdForm::Foreign => fragment.with_foreign_ids(),
-                    UserIdForm::Number | UserIdForm::Text => fragment,
-                }
+            Home::Views(views) => self.described(fragment, views),
+        }
+    }
+
+    /// The description of the document, as the settings change it.
+    fn described(&self, fragment: Fragment, views: &Views) -> Fragment {
+        let operations = views.operations();
+        let path_of =
+            |name: &str| operations.iter().find(|one| one.name == name).map_or("", |one| one.path);
+        let Api { policy, place, .. } = self;
+        let members = place.members.iter();
+        let schemas =
+            members.map(|(name, member)| (name.clone(), self.schema_of(member))).collect();
+        let fragment = fragment
+            .with_sign_in_field(path_of("sign_in"), views.sign_in_field, place.sign_in_field)
+            .with_members(path_of("sign_in"), schemas);
+        let fragment = match self.other_refresh() {
+            Some(about) => fragment.with_refresh(path_of("refresh"), about, policy.rotating),
+            None => fragment,
+        };
+        let served = |one: &Operation| Some((one.path, place.path(one.name)?));
+        let fragment = fragment.moved(&operations.iter().filter_map(served).collect());
+        let fragment = match place.header_words.first() {
+            Some(word) => fragment.with_header_word(views.header_word, word),
+            None => fragment,
+        };
+        match policy.user_id {
+            UserIdForm::Foreign => fragment.with_foreign_ids(),
+            UserIdForm::Number | UserIdForm::Text => fragment,
+        }
+    }
+
+    /// What a refresh does, if it does something else than in the document.
+    fn other_refresh(&self) -> Option<&'static str> {
+        let kind = |policy: &Policy| (policy.rotating, policy.reusable);
+        let (own, documented) = (kind(&self.policy), kind(&self.dialect.policy));
+        (own != documented).then_some(match own {
+            (true, false) => "Works once for each refresh token: the answer has the next one.",
+            (true, true) => {
+                "The answer has another refresh token. The old one stays good until it expires."
             }
+            (false, _) => "The refresh token stays good.",
+        })
+    }
+
+    /// The schema of a further member of the answer to a sign-in.
+    fn schema_of(&self, member: &Member) -> Value {
+        match member {
+            Member::Value(value) => self.schema_of_value(*value),
+            Member::Object(values) => {
+                let shown = |(name, value): &(String, AccountValue)| {
+                    (name.clone(), self.schema_of_value(*value))
+                };
+                let properties: Map<_, _> = values.iter().map(shown).collect();
+                let required: Vec<_> = properties.keys().cloned().collect();
+                json!({ "type": "object", "required": required, "properties": properties })
+            }
+        }
+    }
+
+    fn schema_of_value(&self, value: AccountValue) -> Value {
+        match value {
+            AccountValue::Id if self.policy.user_id == UserIdForm::Foreign => {
+                json!({ "type": "string" })
+            }
+            AccountValue::Id => json!({ "type": "integer" }),
+            AccountValue::IsActive | AccountValue::IsSuperuser => json!({ "type": "boolean" }),
+            AccountValue::Attribute(_) => json!({ "description": "`null` if there is none." }),
+            AccountValue::Username
+            | AccountValue::Email
+            | AccountValue::Phone
+            | AccountValue::DisplayName => json!({ "type": "string" }),
         }
     }
 }

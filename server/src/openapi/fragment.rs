@@ -47,6 +47,76 @@ impl Fragment {
         self
     }
 
+    /// Shows another field for the name in the sign-in at this path, whose body is an object in
+    /// `components`.
+    pub fn with_sign_in_field(mut self, path: &str, documented: &str, field: &str) -> Self {
+        let body = "/requestBody/content/application~1json/schema/$ref";
+        let reference = self.post_at(path).and_then(|post| post.pointer(body));
+        let Some(place) = reference.and_then(Value::as_str).map(|it| it.replacen('#', "", 1))
+        else {
+            return self;
+        };
+        if let Some(schema) = self.value.pointer_mut(&place) {
+            if let Some(properties) = object(schema, "properties") {
+                let renamed = |(name, property): (String, Value)| match name == documented {
+                    true => (field.to_owned(), property),
+                    false => (name, property),
+                };
+                *properties = std::mem::take(properties).into_iter().map(renamed).collect();
+            }
+            for name in schema["required"].as_array_mut().into_iter().flatten() {
+                if name.as_str() == Some(documented) {
+                    *name = field.into();
+                }
+            }
+        }
+        self
+    }
+
+    /// Shows further members in the answer to the sign-in at this path, by their schemas. The answer
+    /// of the document is a `Pair`.
+    pub fn with_members(mut self, path: &str, members: Map<String, Value>) -> Self {
+        if members.is_empty() {
+            return self;
+        }
+        let Some(schemas) = self.value.pointer_mut("/components/schemas") else { return self };
+        let mut answer = schemas["Pair"].clone();
+        for (name, schema) in members {
+            if let Some(required) = answer["required"].as_array_mut() {
+                required.push(name.as_str().into());
+            }
+            answer["properties"][name] = schema;
+        }
+        schemas["SignedIn"] = answer;
+        self.answer_at(path, "Signed in.", "SignedIn");
+        self
+    }
+
+    /// Shows a refresh at this path that does as `about` says, and answers a refresh token too or
+    /// does not.
+    pub fn with_refresh(mut self, path: &str, about: &str, is_rotating: bool) -> Self {
+        if let Some(post) = self.post_at(path) {
+            post["description"] = about.into();
+        }
+        match is_rotating {
+            true => self.answer_at(path, "A new pair.", "Pair"),
+            false => self.answer_at(path, "A new access token.", "Access"),
+        }
+        self
+    }
+
+    fn answer_at(&mut self, path: &str, about: &str, schema: &str) {
+        if let Some(post) = self.post_at(path) {
+            let schema = json!({ "$ref": format!("#/components/schemas/{schema}") });
+            let content = json!({ "application/json": { "schema": schema } });
+            post["responses"]["200"] = json!({ "description": about, "content": content });
+        }
+    }
+
+    fn post_at(&mut self, path: &str) -> Option<&mut Value> {
+        object(&mut self.value, "paths")?.get_mut(path)?.get_mut("post")
+    }
+
     /// Shows another word before a token than the `documented` one, whose name the scheme has.
     pub fn with_header_word(mut self, documented: &str, word: &str) -> Self {
         let place = format!("/components/securitySchemes/{documented}");

@@ -1,8 +1,9 @@
 //! Paths, header words, names that sign in, and the form of what an API answers.
 
-use propusk_server::config::UserIdForm;
+use propusk_server::config::{AnswerMember, UserIdForm};
 use propusk_tests::handbook::block_below;
 use propusk_tests::http::Answer;
+use propusk_tests::openapi::Document;
 use propusk_tests::operator::Operator;
 use propusk_tests::server::TestServer;
 use propusk_tests::tokens::claims_of;
@@ -178,6 +179,47 @@ async fn documentation_shows_an_api_where_it_is_served() {
     assert_eq!(of_shop, ["/shop/jwt/create/", "/shop/jwt/refresh/"]);
     let id = &document["paths"]["/shop/jwt/create/"]["post"]["operationId"];
     assert!(id.as_str().is_some_and(|id| id.starts_with("shop.")), "{id}");
+}
+
+#[tokio::test]
+async fn documentation_shows_the_fields_of_the_settings() {
+    let server = TestServer::with(|config| {
+        serve(config, "shop", "/shop", |api| {
+            api.rotating = Some(true);
+            api.sign_in_field = Some("login".to_owned());
+            let tenant = AnswerMember::Value("attributes.tenant".to_owned());
+            api.answer.insert("tenant".to_owned(), tenant);
+        });
+        serve(config, "plain", "/plain", |_| {});
+    })
+    .await;
+    new_account(&server, ANNA).await;
+    let document = Document::of(&server.client).await.json;
+    let members = |path: &str, place: &str| -> Vec<String> {
+        let schema = document["paths"][path]["post"].pointer(place).expect("a body");
+        let schema = &schema["content"]["application/json"]["schema"]["$ref"];
+        let schema = schema.as_str().expect("a reference").trim_start_matches('#');
+        let properties = document.pointer(schema).expect("a schema")["properties"].as_object();
+        properties.expect("an object").keys().cloned().collect()
+    };
+    let (body, answer) = ("/requestBody", "/responses/200");
+    assert_eq!(members("/shop/jwt/create/", body), ["login", "password"]);
+    assert_eq!(members("/plain/jwt/create/", body), ["username", "password"]);
+    let credentials = json!({"login": ANNA, "password": PASSWORD});
+    let signed_in = server.client.post("/shop/jwt/create/", &credentials).await.json();
+    let renewed =
+        refresh_at(&server.client, "/shop", signed_in["refresh"].as_str().expect("a token")).await;
+    let mut shown = members("/shop/jwt/refresh/", answer);
+    shown.reverse();
+    for (path, shown, sent) in [
+        ("create", members("/shop/jwt/create/", answer), signed_in),
+        ("refresh", shown, renewed.json()),
+    ] {
+        let sent: Vec<_> = sent.as_object().expect("an object").keys().cloned().collect();
+        assert_eq!(shown, sent, "{path}");
+    }
+    assert_eq!(members("/plain/jwt/create/", answer), ["refresh", "access"]);
+    assert_eq!(members("/plain/jwt/refresh/", answer), ["access"]);
 }
 
 #[tokio::test]
