@@ -74,7 +74,8 @@ impl Auth {
         };
         let of_row =
             session.as_ref().filter(|session| session.key_hash.is_some()).map(access_expiry);
-        let expires_at = of_row.or_else(|| expiry_of(token)).ok_or(TokenFault::NoExp)?;
+        let of_token = || self.expiry_of_own(token).or_else(|| expiry_of(token));
+        let expires_at = of_row.or_else(of_token).ok_or(TokenFault::NoExp)?;
         let scope = match who.session {
             Some(id) => sessions::scope(&mut tx, id).await?,
             None => None,

@@ -374,16 +374,24 @@ impl Auth {
     /// Nor is a token that names its account by a foreign id: the database says whose that is.
     fn remember(&self, hash: TokenHash, claims: &Claims) {
         let is_lasting = claims.is(TokenType::Access) && claims.foreign_id.is_none();
-        let Some(id) = claims.id.filter(|_| is_lasting) else { return };
-        let policy = self.policies.iter().find(|policy| policy.code == id.policy);
-        let (Some(policy), AccountClaim::Id(account_id)) = (policy, claims.account) else { return };
-        let (Some(issued_at), Some(expires_at)) = (claims.issued_at, claims.expires_at) else {
-            return;
-        };
+        let (Some(id), AccountClaim::Id(account_id)) = (claims.id, claims.account) else { return };
+        let Some(expires_at) = self.own_expiry(claims).filter(|_| is_lasting) else { return };
         let subject = AccessSubject { account_id, session: id.session };
-        let expires_at = expires_at.min(issued_at + policy.access_seconds);
         self.checked
             .insert(hash, CheckedToken { read: ReadToken { subject, expires_at }, key: None });
+    }
+
+    /// Until when an access token of this server is accepted, which may be earlier than its `exp`:
+    /// see [`Auth::own_id`].
+    fn own_expiry(&self, claims: &Claims) -> Option<i64> {
+        let id = claims.id?;
+        let policy = self.policies.iter().find(|policy| policy.code == id.policy)?;
+        Some(claims.expires_at?.min(claims.issued_at? + policy.access_seconds))
+    }
+
+    /// The same for a token that the server's secret has signed; `None` for any other.
+    pub(in crate::auth) fn expiry_of_own(&self, token: &str) -> Option<i64> {
+        self.own_expiry(&self.tokens.read(token, self.clock.now()).ok()?)
     }
 
     /// Signs a token for the present state of a session.

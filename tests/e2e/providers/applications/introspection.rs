@@ -2,8 +2,9 @@
 //! clients may ask.
 
 use propusk_server::auth::password::Password;
-use propusk_server::auth::{Import, NewPassword, Registration};
+use propusk_server::auth::{Hs256, Import, NewPassword, Registration};
 use propusk_server::identifier::{Identifier, Username};
+use propusk_tests::tokens::claims_of;
 
 use super::*;
 
@@ -107,6 +108,26 @@ async fn introspection_describes_every_access_credential() {
     for nothing in ["x", "null", "a.b.c", "\u{0}", "é", &"x".repeat(5_000)] {
         site.assert_inactive(nothing, nothing).await;
     }
+}
+
+/// Others may have the key, and a later `exp` does not make the token live longer.
+#[tokio::test]
+async fn introspection_says_when_a_token_is_no_longer_accepted() {
+    let site = site_with_service(SECRET).await;
+    site.register(EMAIL).await;
+    let now = site.server.clock.now();
+    let login = json!({"username": EMAIL, "password": PASSWORD});
+    let access = site.client().post("/api/auth/jwt/create/", &login).await.field("access");
+    let mut claims = claims_of(&access);
+    claims["exp"] = (now + 86_400).into();
+    let key = Hs256::new(propusk_tests::SECRET.as_bytes());
+    let longer = key.sign(claims.to_string().as_bytes());
+    for token in [&access, &longer] {
+        let described = site.introspected(token).await.json();
+        assert_eq!((&described["active"], &described["exp"]), (&json!(true), &json!(now + 300)));
+    }
+    site.server.clock.advance(300);
+    site.assert_inactive(&longer, "expired").await;
 }
 
 #[tokio::test]
