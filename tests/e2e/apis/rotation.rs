@@ -151,3 +151,32 @@ async fn foreign_token_follows_the_rotation_of_the_api() {
         assert_eq!(refresh_at(client, prefix, &next).await.status, 200, "{prefix}");
     }
 }
+
+#[tokio::test]
+async fn foreign_token_that_another_api_has_refreshed_gets_a_token_that_is_good() {
+    let server = TestServer::with(|config| {
+        config.tokens.accept_foreign = true;
+        config.accounts.first_id = Some(1_000);
+        serve(config, "stays", "/stays", |_| {});
+        serve(config, "keeps", "/keeps", |api| {
+            api.rotating = Some(true);
+            api.blacklist_after_rotation = Some(false);
+        });
+    })
+    .await;
+    server.import(ANNA, PASSWORD, 1, None).await;
+    let client = &server.client;
+    let foreign = django(&server, 1, "refresh", 0, "0123456789abcdef0123456789abcdef");
+    assert_eq!(refresh_at(client, "/stays", &foreign).await.status, 200);
+    let next = refresh_at(client, "/keeps", &foreign).await.field("refresh");
+    let after = refresh_at(client, "/keeps", &next).await;
+    assert_eq!(after.status, 200, "{}", after.text());
+    assert_eq!(me(&server, &after.field("access")).await.status, 200);
+    assert_eq!(refresh_at(client, "/stays", &foreign).await.status, 200);
+    // The end of the foreign token is known everywhere.
+    let ended = client.post("/stays/logout/", &json!({"refresh": foreign})).await;
+    assert_eq!(ended.status, 200);
+    for prefix in ["/stays", "/keeps"] {
+        assert_eq!(refresh_at(client, prefix, &foreign).await.status, 401, "{prefix}");
+    }
+}

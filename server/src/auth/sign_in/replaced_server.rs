@@ -263,6 +263,12 @@ pub async fn adopt_foreign(
     if !session.is_live(now) {
         return Err(TokenFault::Spent.into());
     }
+    if policy.rotating && session.policy != policy.name {
+        // The answer has a refresh token, which is good at the API of its session alone.
+        let own = adopted_session(policy, new_session_id()?, account_id, now, expires_at);
+        insert_new(tx, policy, &own, SignedInBy::ReplacedServer).await?;
+        return Ok(first_refresh(&own));
+    }
     // Any API may have opened the session.
     let generation = generation_in_id(session.generation);
     let used = token_use(policy, session.id, generation, network, now);
