@@ -144,7 +144,11 @@ impl Api {
             Some(about) => fragment.with_refresh(path_of("refresh"), about, policy.rotating),
             None => fragment,
         };
-        let served = |one: &Operation| Some((one.path, place.path(one.name)?));
+        let served = |one: &Operation| {
+            // The description calls an operation that no document has by its name.
+            let described = if one.path.is_empty() { one.name } else { one.path };
+            Some((described, place.path(one.name)?))
+        };
         let fragment = fragment.moved(&operations.iter().filter_map(served).collect());
         let fragment = match place.header_words.first() {
             Some(word) => fragment.with_header_word(views.header_word, word),

@@ -3,7 +3,8 @@
 //!
 //! The files omit what a rule adds: see [`Fragment::into_share`]. Their extensions stay in the
 //! document: `x-common` marks an answer that many operations give, `x-may-be-empty` one that may
-//! also come without a body, `x-value` is the header value of a security scheme.
+//! also come without a body, `x-value` is the header value of a security scheme. A path that is a
+//! word is an operation without a path in its document; the settings can give it one.
 
 mod examples;
 mod fragment;

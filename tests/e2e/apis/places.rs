@@ -171,6 +171,12 @@ async fn documentation_shows_an_api_where_it_is_served() {
         serve(config, "shop", "/shop", |api| {
             api.operations = ["sign_in", "refresh"].map(str::to_owned).to_vec();
         });
+        let mobile = config.api("mobile");
+        mobile.dialect = Some("simplejwt".to_owned());
+        mobile.prefix = Some("/mobile".to_owned());
+        for (operation, path) in [("verify", "/mobile/verify/"), ("sign_out", "/mobile/logout/")] {
+            mobile.paths.insert(operation.to_owned(), path.to_owned());
+        }
     })
     .await;
     let document = server.client.get("/openapi.json", None).await.json();
@@ -179,6 +185,12 @@ async fn documentation_shows_an_api_where_it_is_served() {
     assert_eq!(of_shop, ["/shop/jwt/create/", "/shop/jwt/refresh/"]);
     let id = &document["paths"]["/shop/jwt/create/"]["post"]["operationId"];
     assert!(id.as_str().is_some_and(|id| id.starts_with("shop.")), "{id}");
+    // Also what no document has.
+    for (path, name) in
+        [("/mobile/verify/", "mobile.verify"), ("/mobile/logout/", "mobile.sign_out")]
+    {
+        assert_eq!(document["paths"][path]["post"]["operationId"], name);
+    }
 }
 
 #[tokio::test]
