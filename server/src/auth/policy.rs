@@ -106,9 +106,9 @@ impl Policy {
     }
 
     /// What a token of a replaced server is known by: its `jti`, which says nothing about a token
-    /// that was signed with another key.
+    /// that was signed with another key, or that has another form.
     pub(in crate::auth) fn foreign_token(&self, jti: &str) -> String {
-        if self.own_key { format!("{} {jti}", self.name) } else { jti.to_owned() }
+        if self.own_key { format!("api {} {jti}", self.name) } else { jti.to_owned() }
     }
 
     /// Refuses a refresh that comes earlier than `early_refresh_seconds` before

@@ -1,7 +1,7 @@
 //! APIs with a key of their own: what it signs is good there alone.
 
 use propusk_server::auth::Hs256;
-use propusk_server::config::Secret;
+use propusk_server::config::{Secret, Signing};
 use propusk_tests::SECRET;
 use propusk_tests::operator::Operator;
 use propusk_tests::server::TestServer;
@@ -106,6 +106,32 @@ async fn tokens_of_a_replaced_server_are_good_where_their_key_is() {
     assert_eq!(refresh_at(&server.client, "/shop", &refresh).await.status, 401);
     assert_eq!(refresh_at(&server.client, "/staff", &refresh).await.status, 200);
     assert_eq!(verify(&server, &refresh).await.status, 200);
+}
+
+#[tokio::test]
+async fn holder_of_the_key_of_an_api_ends_no_token_of_another_form() {
+    // Tokens with a user name are known by their uuid.
+    let server = TestServer::with(|config| {
+        config.tokens.accept_foreign = true;
+        config.accounts.first_id = Some(1_000);
+        config.dialect("prehashed").signing = Some(Signing::Shared);
+        serve(config, "uuid", "/uuid", |api| api.signing_key = Some(Secret::new(KEY)));
+    })
+    .await;
+    server.import(ANNA, PASSWORD, 1, None).await;
+    let uuid = "c0138461-f9b5-4255-8925-85c26631a8cf";
+    let header = json!({"alg": "HS256", "typ": "JWT", "uuid": uuid});
+    let claims = json!({
+        "user_name": ANNA, "header": header, "exp": server.clock.now() + 3_000,
+        "mode": "refresh_token",
+    });
+    let named = Hs256::new(SECRET.as_bytes()).sign(claims.to_string().as_bytes());
+    let forged = signed_anew(&django(&server, 1, "refresh", 0, uuid), KEY);
+    let ended = server.client.post("/uuid/logout/", &json!({"refresh": forged})).await;
+    assert_eq!(ended.status, 200, "{}", ended.text());
+    let body = json!({"refresh": named});
+    let renewed = server.client.post("/validate/jwt/refresh", &body).await;
+    assert_eq!(renewed.status, 200, "{}", renewed.text());
 }
 
 #[tokio::test]
