@@ -121,6 +121,11 @@ impl ServerSecret {
         Ok(ServerSecret { is_of_server: false, ..random })
     }
 
+    /// Whether it is this text.
+    pub fn is(&self, text: &str) -> bool {
+        self.secret == text
+    }
+
     /// Whether it is the secret of the server, or a random one in its place.
     pub fn is_of_server(&self) -> bool {
         self.is_of_server

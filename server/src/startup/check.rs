@@ -4,7 +4,7 @@
 use super::accounts::{superuser_identifiers, superuser_password};
 use super::apis;
 use super::error::StartError;
-use super::own_keys::own_keys;
+use super::own_keys::{own_keys, refuse_secret_of_server};
 use super::parts::{self, changed_issuer, database, hashing, provider_problem, public_url};
 use crate::app_links::AppLinks;
 use crate::auth::password::Hasher;
@@ -64,6 +64,9 @@ pub async fn check_against_database(config: &Config, schema: Schema) -> Result<(
 async fn check_contents(config: &Config, schema: Schema, tx: &mut Tx) -> Result<(), StartError> {
     let secret = config.tokens.secret.as_ref().map(config::Secret::expose);
     let keys = ServerSecret::find(secret, &config.data_dir, tx).await?;
+    if let Some(keys) = &keys {
+        refuse_secret_of_server(config, keys)?;
+    }
     auth::check_number_file(&config.data_dir)?;
     if schema == Schema::Older {
         return Ok(());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::auth::{Hs256, TokenKey, TokenKeyPair};
+use crate::auth::{Hs256, ServerSecret, TokenKey, TokenKeyPair};
 use crate::config::{Config, ConfigError};
 
 /// Reads them, by the APIs' names.
@@ -30,6 +30,17 @@ pub fn own_keys(config: &Config) -> Result<BTreeMap<String, TokenKey>, ConfigErr
         }
     }
     Ok(keys)
+}
+
+/// Refuses the server's own secret, also a generated one, as the key of an API: it signs at all others.
+pub fn refuse_secret_of_server(config: &Config, secret: &ServerSecret) -> Result<(), ConfigError> {
+    for (name, api) in config.apis.iter().filter(|(_, api)| api.enabled) {
+        if api.signing_key.as_ref().is_some_and(|key| secret.is(key.expose())) {
+            let problem = "is the server's secret too: a key of its own is good at one API alone";
+            return Err(ConfigError::invalid(format!("apis.{name}.signing_key"), problem));
+        }
+    }
+    Ok(())
 }
 
 fn read_pair(setting: &str, path: &Path) -> Result<TokenKeyPair, ConfigError> {

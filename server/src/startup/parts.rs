@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::StartError;
-use super::own_keys::own_keys;
+use super::own_keys::{own_keys, refuse_secret_of_server};
 use crate::auth::ServerSecret;
 use crate::auth::password::{HashSettings, Hasher};
 use crate::auth::{Allowed, LimitRules};
@@ -33,6 +33,7 @@ pub async fn open_auth(
     public_url: &str,
     policies: Vec<Policy>,
 ) -> Result<Auth, StartError> {
+    refuse_secret_of_server(config, keys)?;
     let shares_user_names = config.shares_user_names();
     let parts = Parts {
         store,

@@ -3,7 +3,8 @@
 use propusk_server::auth::Hs256;
 use propusk_server::config::{Secret, Signing};
 use propusk_tests::SECRET;
-use propusk_tests::operator::Operator;
+use propusk_tests::operator::{NO_SECRET, Operator};
+use propusk_tests::process::Finished;
 use propusk_tests::server::TestServer;
 use propusk_tests::tokens::{claims_of, django};
 use propusk_tests::user::{PASSWORD, new_account, signed_in, verify};
@@ -190,4 +191,24 @@ async fn key_that_is_weak_or_of_another_is_refused_and_never_shown() {
     let lines: Vec<Value> = lines.collect();
     let shown = lines.iter().find(|line| line["key"] == "apis.shop.signing_key");
     assert_eq!(shown.map(|line| &line["value"]), Some(&json!("[redacted]")));
+}
+
+#[tokio::test]
+async fn generated_secret_of_the_server_is_no_key_of_an_api() {
+    let operator = Operator::new().await;
+    operator.start(&[NO_SECRET]).await.terminate().await;
+    let path = operator.path().join("secret");
+    let settings = format!(
+        "[apis.shop]\ndialect = \"djoser_jwt\"\nprefix = \"/shop\"\nsigning_key_file = \"{}\"\n",
+        path.display()
+    );
+    operator.write("propusk.toml", &settings);
+    for command in [&[] as &[_], &["check-config"]] {
+        let Finished { status, stdout, stderr } = operator.run(&[NO_SECRET], command, "").await;
+        assert!(!status.success(), "{command:?}");
+        let problem = "apis.shop.signing_key: is the server's secret too";
+        assert!(stderr.contains(problem), "{stderr}");
+        let secret = std::fs::read_to_string(&path).expect("the secret");
+        assert!(![stdout, stderr].iter().any(|said| said.contains(secret.trim())));
+    }
 }
