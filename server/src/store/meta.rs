@@ -15,6 +15,9 @@ pub const NUMBERS_KEPT: &str = "numbers_kept";
 /// The time whose state the newest import file has that was stored.
 pub const ADOPTED_AS_OF: &str = "adopted_as_of";
 
+/// How many writes runs of `propusk adopt` have made: a run stops if another one writes too.
+pub const ADOPTION_WRITES: &str = "adoption_writes";
+
 /// For how many seconds the links work that a replaced Django has mailed, and until when there may
 /// be any.
 pub const DJANGO_LINK_SECONDS: &str = "django_link_seconds";
@@ -45,6 +48,21 @@ pub async fn set(tx: &mut Tx, name: impl Into<String>, value: String) -> Result<
          on conflict (name) do update set value = excluded.value",
     ).bind(name.into()).bind(value).execute(db).await.map(|_| ()))?;
     Ok(())
+}
+
+/// Stores `next` under `name` in place of `value`; false if another value is stored.
+pub async fn replace(
+    tx: &mut Tx,
+    name: impl Into<String>,
+    value: String,
+    next: String,
+) -> Result<bool> {
+    let row: Option<String> = on!(tx, db => sqlx::query_scalar(
+        "update meta set value = $3
+         where name = $1 and value = $2
+         returning name",
+    ).bind(name.into()).bind(value).bind(next).fetch_optional(db).await)?;
+    Ok(row.is_some())
 }
 
 /// A write that costs as much as storing a one-time token, to a row that is never read.

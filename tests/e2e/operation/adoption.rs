@@ -387,3 +387,22 @@ async fn run_that_was_killed_is_continued_by_the_next() {
     }
     store.close().await;
 }
+
+#[tokio::test]
+async fn runs_at_the_same_time_store_no_account_twice() {
+    const ACCOUNTS: usize = 3_000;
+    let operator = operator().await;
+    let lines = (1..=ACCOUNTS).map(|id| json!({"kind": "account", "id": format!("u-{id}")}));
+    operator.write("accounts.jsonl", &file(1_000, &lines.collect::<Vec<_>>()));
+    let run = || operator.run(SETTINGS, &["adopt", "accounts.jsonl"], "");
+    let (first, second) = tokio::join!(run(), run());
+    assert!(first.status.success() || second.status.success(), "{}{}", first.stderr, second.stderr);
+    for ended in [first, second] {
+        let is_late = ended.stderr.contains("another run stores a file at this time");
+        assert!(ended.status.success() || is_late, "{}", ended.stderr);
+    }
+    let store = operator.store().await;
+    let sql = "select cast(count(*) as text) from accounts";
+    assert_eq!(column(&store, sql, sql).await, [ACCOUNTS.to_string()]);
+    store.close().await;
+}

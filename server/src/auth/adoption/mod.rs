@@ -10,3 +10,4 @@ pub mod report;
 pub mod run;
 mod seen;
 mod stored;
+mod turn;

@@ -15,6 +15,7 @@ use super::names::{Claims, number};
 use super::report::{Draft, Report, again, claims_of};
 use super::seen::State;
 use super::stored::{Outcome, Terms, store};
+use super::turn::Turn;
 use crate::auth::accounts::django_links::accept_links;
 use crate::auth::domain::Auth;
 use crate::auth::policy::TokenForm;
@@ -97,6 +98,12 @@ struct Done {
     outcome: Outcome,
 }
 
+/// A run that stores something.
+struct Run {
+    turn: Turn,
+    adoption: Adoption,
+}
+
 /// Why a file is not adopted.
 #[derive(Debug, thiserror::Error)]
 pub enum AdoptionError {
@@ -108,6 +115,8 @@ pub enum AdoptionError {
     Number { highest: i64, end: i64 },
     #[error("a file as of a later time was stored already")]
     Older,
+    #[error("another run stores a file at this time: try again when it has ended")]
+    Simultaneous,
     #[error(
         "{ended} of {all} accounts would be deleted or disabled: if that is right, add --allow-deletions {ended}"
     )]
@@ -125,6 +134,7 @@ impl Auth {
         let terms = self.adoption_terms().await?;
         file.rewind().map_err(|problem| FileError::Unreadable { line: 1, problem })?;
         let claims = claims_of(&mut *file)?;
+        let turn = Turn::begin(&self.store).await?;
         let mut ledger = Ledger::load(&self.store).await?;
         let (plan, disabled) = plan(again(file)?, &claims, &mut ledger, terms.now)?;
         self.check_plan(&plan, disabled + ledger_deletions(&ledger), ledger.accounts(), rules)
@@ -132,9 +142,10 @@ impl Auth {
         if rules.is_dry_run {
             return Ok(Adoption { is_dry_run: true, ended: ledger.missing(), ..plan });
         }
-        self.begin_adoption(&plan.file).await?;
-        let mut adoption =
+        self.begin_adoption(&plan.file, turn).await?;
+        let adoption =
             Adoption { file: plan.file, not_stored: plan.not_stored, ..Adoption::default() };
+        let mut run = Run { turn: turn.next(), adoption };
         let mut lines = again(file)?;
         let mut batch = Vec::new();
         while let Some(record) = lines.next_record()? {
@@ -146,15 +157,15 @@ impl Auth {
                 }
             }
             if batch.len() >= BATCH {
-                self.store_batch(std::mem::take(&mut batch), terms, &mut adoption).await?;
+                self.store_batch(std::mem::take(&mut batch), terms, &mut run).await?;
             }
             progress(line);
         }
-        self.store_batch(batch, terms, &mut adoption).await?;
+        self.store_batch(batch, terms, &mut run).await?;
         for kind in ENDED_BY_ABSENCE {
-            self.end_missing(kind, &ledger, terms.now, &mut adoption).await?;
+            self.end_missing(kind, &ledger, terms.now, &mut run).await?;
         }
-        Ok(adoption)
+        Ok(run.adoption)
     }
 
     async fn adoption_terms(&self) -> Result<Terms, Error> {
@@ -191,35 +202,46 @@ impl Auth {
 
     /// Raises the next number once, because its lock would hold up a running server with each
     /// batch.
-    async fn begin_adoption(&self, file: &Report) -> Result<(), Error> {
+    async fn begin_adoption(&self, file: &Report, turn: Turn) -> Result<(), AdoptionError> {
         let (highest, taken_at) = (file.accounts.highest_number, file.taken_at);
         let link_seconds = file.django_link_seconds.and_then(|seconds| i64::try_from(seconds).ok());
-        self.store
-            .write(move |tx| {
-                Box::pin(async move {
-                    if let Some(highest) = highest {
-                        accounts::raise_sequence(tx, highest).await?;
-                    }
-                    if let Some(seconds) = link_seconds {
-                        accept_links(tx, taken_at, seconds).await?;
-                    }
-                    meta::set(tx, meta::ADOPTED_AS_OF, taken_at.to_string()).await
-                })
+        let beginning = self.store.write(move |tx| {
+            Box::pin(async move {
+                if !turn.take(tx).await? {
+                    return Ok(false);
+                }
+                if let Some(highest) = highest {
+                    accounts::raise_sequence(tx, highest).await?;
+                }
+                if let Some(seconds) = link_seconds {
+                    accept_links(tx, taken_at, seconds).await?;
+                }
+                meta::set(tx, meta::ADOPTED_AS_OF, taken_at.to_string()).await?;
+                Ok(true)
             })
-            .await
+        });
+        let is_its_turn: bool = beginning.await?;
+        match is_its_turn {
+            true => Ok(()),
+            false => Err(AdoptionError::Simultaneous),
+        }
     }
 
     async fn store_batch(
         &self,
         batch: Vec<(Item, Standing)>,
         terms: Terms,
-        adoption: &mut Adoption,
-    ) -> Result<(), Error> {
+        run: &mut Run,
+    ) -> Result<(), AdoptionError> {
         if batch.is_empty() {
             return Ok(());
         }
+        let turn = run.turn;
         let storing = self.store.write(move |tx| {
             Box::pin(async move {
+                if !turn.take(tx).await? {
+                    return Ok(None);
+                }
                 let numbers = || batch.iter().filter_map(|(item, _)| number(item.owner.as_ref()?));
                 let may_be_deleted = match (numbers().min(), numbers().max()) {
                     (Some(first), Some(last)) => revocations::were_deleted(tx, first, last).await?,
@@ -233,10 +255,13 @@ impl Auth {
                     let outcome = store(tx, item, standing, terms).await?;
                     done.push(Done { kind, account, standing, outcome });
                 }
-                Ok(done)
+                Ok(Some(done))
             })
         });
-        storing.await?.into_iter().for_each(|done| adoption.add(done));
+        let done: Option<Vec<Done>> = storing.await?;
+        let done = done.ok_or(AdoptionError::Simultaneous)?;
+        done.into_iter().for_each(|done| run.adoption.add(done));
+        run.turn = turn.next();
         Ok(())
     }
 
@@ -246,8 +271,8 @@ impl Auth {
         kind: &'static str,
         ledger: &Ledger,
         now: i64,
-        adoption: &mut Adoption,
-    ) -> Result<(), Error> {
+        run: &mut Run,
+    ) -> Result<(), AdoptionError> {
         if !ledger.missing().contains_key(kind) {
             return Ok(());
         }
@@ -261,7 +286,7 @@ impl Auth {
             let missing: Vec<Adopted> =
                 page.into_iter().filter(|row| ledger.is_missing(kind, &row.key)).collect();
             for batch in missing.chunks(BATCH) {
-                self.end_batch(kind, batch.to_vec(), now, adoption).await?;
+                self.end_batch(kind, batch.to_vec(), now, run).await?;
             }
         }
     }
@@ -271,10 +296,14 @@ impl Auth {
         kind: &'static str,
         batch: Vec<Adopted>,
         now: i64,
-        adoption: &mut Adoption,
-    ) -> Result<(), Error> {
+        run: &mut Run,
+    ) -> Result<(), AdoptionError> {
+        let turn = run.turn;
         let ending = self.store.write(move |tx| {
             Box::pin(async move {
+                if !turn.take(tx).await? {
+                    return Ok(None);
+                }
                 let (mut ended, mut kept) = (0, Vec::new());
                 for row in batch {
                     match end(tx, &row, now).await? {
@@ -282,10 +311,13 @@ impl Auth {
                         false => kept.push(row.key.trim_start_matches('=').to_owned()),
                     }
                 }
-                Ok((ended, kept))
+                Ok(Some((ended, kept)))
             })
         });
-        let (ended, kept): (u64, Vec<String>) = ending.await?;
+        let done: Option<(u64, Vec<String>)> = ending.await?;
+        let (ended, kept) = done.ok_or(AdoptionError::Simultaneous)?;
+        run.turn = turn.next();
+        let adoption = &mut run.adoption;
         if ended > 0 {
             *adoption.ended.entry(kind).or_default() += ended;
         }
