@@ -1,6 +1,6 @@
 //! Table `adopted`: which records of another system's import files are stored here, so that a newer
 //! file changes only what has changed there. A row is deleted when the other system has ended what it
-//! stands for. It outlives its account, which a later file must not bring back.
+//! stands for. That of an account outlives it: a later file must not bring the account back.
 
 use super::{Tx, from_row, on};
 use crate::error::Result;

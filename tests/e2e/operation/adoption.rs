@@ -366,6 +366,19 @@ async fn account_with_a_text_id_gets_a_number_and_keeps_its_id() {
 }
 
 #[tokio::test]
+async fn account_that_was_deleted_there_does_not_come_back() {
+    let operator = operator().await;
+    let of_text = json!({"kind": "account", "id": "u-1", "email": "anna@example.com"});
+    let both = [account(1, json!({})), of_text];
+    adopt(&operator, &file(1_000, &both), &[]).await;
+    let adoption = adopt(&operator, &file(2_000, &[]), &["--allow-deletions", "2"]).await;
+    assert_eq!(adoption["ended"], json!({"account": 2}));
+    assert_no_change(&adopt(&operator, &file(3_000, &[]), &[]).await);
+    assert_no_change(&adopt(&operator, &file(4_000, &both), &[]).await);
+    assert_eq!(operator.user(&["list"]).await, "");
+}
+
+#[tokio::test]
 async fn run_that_was_killed_is_continued_by_the_next() {
     const ACCOUNTS: i64 = 11_000;
     let operator = operator().await;

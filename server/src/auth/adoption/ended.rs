@@ -14,8 +14,8 @@ use crate::store::{Tx, accounts, identities, pending_identities};
 pub async fn end(tx: &mut Tx, row: &Adopted, now: i64) -> Result<bool> {
     let key = row.key.clone();
     match row.kind.as_str() {
-        ACCOUNT if end_account(tx, row, now).await? => {}
-        ACCOUNT => return Ok(false),
+        // The row stays without its account, which no later file may bring back.
+        ACCOUNT => return end_account(tx, row, now).await,
         API_TOKEN => {
             let session = sessions::session_by_key(tx, key).await?;
             end_session(tx, session, now).await?;

@@ -24,6 +24,8 @@ struct Row {
     kind: &'static str,
     seen: u64,
     was_active: bool,
+    /// The account was deleted here: nothing is left to end.
+    is_deleted: bool,
     is_in_file: bool,
 }
 
@@ -45,7 +47,10 @@ impl Ledger {
                 let page = adopted::adopted_after(&mut tx, kind, after, PAGE).await?;
                 let Some(last) = page.last() else { break };
                 after = last.key.clone();
-                page.iter().for_each(|row| ledger.insert(kind, &row.key, &row.seen));
+                for row in &page {
+                    let is_deleted = kind == ACCOUNT && row.account_id.is_none();
+                    ledger.insert(kind, &row.key, &row.seen, is_deleted);
+                }
             }
         }
         let mut after = String::new();
@@ -54,13 +59,14 @@ impl Ledger {
             let page = spent_tokens::spent_after(&mut tx, after, PAGE).await?;
             let Some(last) = page.last() else { break };
             after = last.clone();
-            page.iter().for_each(|key| ledger.insert(SPENT, key, ""));
+            page.iter().for_each(|key| ledger.insert(SPENT, key, "", false));
         }
         Ok(ledger)
     }
 
-    fn insert(&mut self, kind: &'static str, key: &str, seen: &str) {
-        let row = Row { kind, seen: mark(seen), was_active: was_active(seen), is_in_file: false };
+    fn insert(&mut self, kind: &'static str, key: &str, seen: &str, is_deleted: bool) {
+        let was_active = was_active(seen) && !is_deleted;
+        let row = Row { kind, seen: mark(seen), was_active, is_deleted, is_in_file: false };
         self.0.insert(digest(kind, key), row);
     }
 
@@ -86,13 +92,13 @@ impl Ledger {
     /// Whether this record was stored before, and the file, which was read to its end, does not
     /// have it.
     pub fn is_missing(&self, kind: &'static str, key: &str) -> bool {
-        self.0.get(&digest(kind, key)).is_some_and(|row| !row.is_in_file)
+        self.0.get(&digest(kind, key)).is_some_and(Row::is_missing)
     }
 
     /// How many records are stored that the file, which was read to its end, does not have.
     pub fn missing(&self) -> BTreeMap<&'static str, u64> {
         let mut missing = BTreeMap::new();
-        let ended = |row: &&Row| !row.is_in_file && ENDED_BY_ABSENCE.contains(&row.kind);
+        let ended = |row: &&Row| row.is_missing() && ENDED_BY_ABSENCE.contains(&row.kind);
         for row in self.0.values().filter(ended) {
             *missing.entry(row.kind).or_default() += 1;
         }
@@ -100,7 +106,13 @@ impl Ledger {
     }
 
     pub fn accounts(&self) -> u64 {
-        self.0.values().map(|row| u64::from(row.kind == ACCOUNT)).sum()
+        self.0.values().map(|row| u64::from(row.kind == ACCOUNT && !row.is_deleted)).sum()
+    }
+}
+
+impl Row {
+    fn is_missing(&self) -> bool {
+        !self.is_in_file && !self.is_deleted
     }
 }
 
