@@ -184,6 +184,25 @@ async fn foreign_id_and_attributes_come_with_the_account() {
 }
 
 #[tokio::test]
+async fn attributes_that_were_set_here_stay() {
+    let operator = operator().await;
+    let adopt_line = async |taken_at: i64, more: Value| {
+        adopt(&operator, &file(taken_at, &[account(1, more)]), &[]).await["conflicts"].clone()
+    };
+    let editor = json!({"role": "editor"});
+    adopt_line(1_000, json!({"attributes": editor})).await;
+    operator.user_with(&["set-attributes", "id:1"], r#"{"role":"admin"}"#).await;
+    let signed_in = json!({"attributes": editor, "last_sign_in_at": 1_500});
+    assert_eq!(adopt_line(2_000, signed_in).await, json!({}));
+    let reader = json!({"attributes": {"role": "reader"}});
+    assert_eq!(adopt_line(3_000, reader).await, json!({"attributes": ["1"]}));
+    let store = operator.store().await;
+    let sql = "select attributes from account_attributes";
+    assert_eq!(column(&store, sql, sql).await, [r#"{"role":"admin"}"#]);
+    store.close().await;
+}
+
+#[tokio::test]
 async fn token_that_is_spent_there_is_refused_at_an_api_with_a_key_of_its_own() {
     const KEY_OF_SHOP: &str = "a key of the shop alone 0123456789abcdef";
     let operator = operator().await;

@@ -157,7 +157,8 @@ fn of_account(account: Account, line: u64, claims: &Claims) -> Item {
         state: State::of(account.is_active, account.awaits_activation),
         password: digest_of(password.as_deref()),
         display_name: digest_of(display_name.as_deref()),
-        details: digest_of(Some(&format!("{} {foreign_id:?} {attributes:?}", text_of(&details)))),
+        details: digest_of(Some(&format!("{} {foreign_id:?}", text_of(&details)))),
+        attributes: digest_of(attributes.as_deref()),
         names: digests,
     };
     Item {

@@ -60,6 +60,8 @@ pub struct AccountSeen {
     pub display_name: String,
     /// What nobody changes here.
     pub details: String,
+    /// The operator can change them here.
+    pub attributes: String,
     /// E-mail address, phone and username; [`ABSENT`] if the name is parked.
     pub names: [String; 3],
 }
@@ -67,14 +69,17 @@ pub struct AccountSeen {
 impl AccountSeen {
     pub fn text(&self) -> String {
         let [email, phone, username] = &self.names;
-        let state = self.state.as_str();
-        [state, &self.password, &self.display_name, &self.details, email, phone, username].join(" ")
+        let (state, password, details) = (self.state.as_str(), &self.password, &self.details);
+        let (display_name, attributes) = (&self.display_name, &self.attributes);
+        [state, password, display_name, details, attributes, email, phone, username].join(" ")
     }
 
     /// The inverse of [`AccountSeen::text`].
     pub fn parse(text: &str) -> Option<AccountSeen> {
         let parts: Vec<&str> = text.split(' ').collect();
-        let [state, password, display_name, details, email, phone, username] = parts[..] else {
+        let [state, password, display_name, details, attributes, email, phone, username] =
+            parts[..]
+        else {
             return None;
         };
         Some(AccountSeen {
@@ -82,6 +87,7 @@ impl AccountSeen {
             password: password.to_owned(),
             display_name: display_name.to_owned(),
             details: details.to_owned(),
+            attributes: attributes.to_owned(),
             names: [email, phone, username].map(str::to_owned),
         })
     }
@@ -103,6 +109,7 @@ mod tests {
             password: digest_of(Some("hash")),
             display_name: digest_of(None),
             details: digest_of(Some("")),
+            attributes: digest_of(None),
             names: [digest_of(Some("a@example.com")), digest_of(None), digest_of(None)],
         };
         assert_eq!(AccountSeen::parse(&seen.text()), Some(seen));

@@ -28,6 +28,7 @@ use crate::store::{
 /// How long an identity that is known by its address waits for its owner, in seconds.
 const ADDRESS_WAITS: i64 = 180 * 24 * 3_600;
 const DELETED_HERE: &str = "deleted here";
+const NO_ATTRIBUTES: &str = "{}";
 const KINDS: [Kind; 3] = [Kind::Email, Kind::Phone, Kind::Username];
 
 /// What holds for a whole run.
@@ -255,10 +256,11 @@ async fn change_account(
         if !give_foreign_id(tx, id, new.foreign_id).await? {
             conflicts.push("foreign_id");
         }
-        let had = account_attributes::attributes(tx, id).await?.map(|_| "{}".to_owned());
-        if let Some(attributes) = new.attributes.or(had) {
-            account_attributes::set_attributes(tx, id, attributes, now).await?;
-        }
+    }
+    if was.attributes != new.seen.attributes
+        && !change_attributes(tx, id, &was, new.attributes, now).await?
+    {
+        conflicts.push("attributes");
     }
     let mut names = new.names;
     for kind in KINDS {
@@ -328,6 +330,24 @@ async fn change_display_name(
         return Ok(false);
     }
     accounts::update_display_name(tx, id, name).await?;
+    Ok(true)
+}
+
+/// False if the attributes were changed here.
+async fn change_attributes(
+    tx: &mut Tx,
+    id: i64,
+    was: &AccountSeen,
+    attributes: Option<String>,
+    now: i64,
+) -> Result<bool> {
+    let present = account_attributes::attributes(tx, id).await?;
+    let present = present.filter(|attributes| attributes != NO_ATTRIBUTES);
+    if digest_of(present.as_deref()) != was.attributes {
+        return Ok(false);
+    }
+    let attributes = attributes.unwrap_or_else(|| NO_ATTRIBUTES.to_owned());
+    account_attributes::set_attributes(tx, id, attributes, now).await?;
     Ok(true)
 }
 
