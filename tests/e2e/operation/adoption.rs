@@ -398,6 +398,27 @@ async fn account_that_was_deleted_there_does_not_come_back() {
 }
 
 #[tokio::test]
+async fn account_that_waited_for_too_long_here_comes_when_it_is_active_there() {
+    let operator = operator().await;
+    let waiting = |id: i64| account(id, json!({"is_active": false, "awaits_activation": true}));
+    let lines = [waiting(1), waiting(2)];
+    adopt(&operator, &file(1_000, &lines), &[]).await;
+    operator.user(&["delete", "id:2", "--yes"]).await;
+    let store = operator.store().await;
+    // As the sweeper does it after 30 days.
+    execute(&store, "delete from accounts where awaits_activation = true".to_owned()).await;
+    store.close().await;
+    assert_no_change(&adopt(&operator, &file(2_000, &lines), &[]).await);
+    let active = [account(1, json!({})), account(2, json!({}))];
+    let adoption = adopt(&operator, &file(3_000, &active), &[]).await;
+    assert_eq!(adoption["refused"], json!({"deleted here": ["2"]}));
+    let server = operator.start(SETTINGS).await;
+    for (name, status) in [("user1@example.com", 200), ("user2@example.com", 401)] {
+        assert_eq!(sign_in(&server.client, name, PASSWORD).await.status, status, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn run_that_was_killed_is_continued_by_the_next() {
     const ACCOUNTS: i64 = 11_000;
     let operator = operator().await;
