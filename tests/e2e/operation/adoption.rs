@@ -297,6 +297,22 @@ async fn newer_file_changes_what_has_changed_there() {
 }
 
 #[tokio::test]
+async fn password_proves_no_address_that_is_new_and_unverified_there() {
+    let operator = operator().await;
+    for (taken_at, line, proved) in [
+        (1_000, account(1, json!({})), "1"),
+        (2_000, account(1, json!({"email": "other@example.com", "verified": []})), "0"),
+        (3_000, account(1, json!({"email": "other@example.com"})), "1"),
+    ] {
+        adopt(&operator, &file(taken_at, &[line]), &[]).await;
+        let store = operator.store().await;
+        let sql = "select cast(count(*) as text) from accounts where password_proved = true";
+        assert_eq!(column(&store, sql, sql).await, [proved], "{taken_at}");
+        store.close().await;
+    }
+}
+
+#[tokio::test]
 async fn what_has_changed_here_is_reported_and_stays() {
     let operator = operator().await;
     let server = operator.start(SETTINGS).await;

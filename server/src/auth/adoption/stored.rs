@@ -245,6 +245,7 @@ async fn change_account(
     };
     accounts::lock_account(tx, id).await?;
     let was = was.unwrap_or_else(|| new.seen.clone());
+    let is_proved = has_proved_password(&new);
     let mut conflicts = Vec::new();
     let mut password_version = before.password_version;
     if was.password != new.seen.password {
@@ -278,6 +279,10 @@ async fn change_account(
         let had = was.is_some_and(|was| was != ABSENT);
         if was != is && !change_name(tx, id, kind, had, name, now).await? {
             conflicts.push(kind.as_str());
+        } else if was != is && kind == Kind::Email && version_of(tx, id).await? == password_version
+        {
+            // The password proves nothing about another mailbox.
+            accounts::update_password_proved(tx, id, is_proved).await?;
         }
     }
     if was.state != new.seen.state {
