@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::names::{Claims, Fate, names, number};
+use super::names::{Claims, Fate, is_verified, names, number};
 use super::seen::{ABSENT, AccountSeen, State, digest_of};
 use crate::auth::federation::identity::hash_of_address;
 use crate::auth::password::is_unusable;
@@ -184,12 +184,8 @@ fn kept_names(account: &Account, line: u64, claims: &Claims) -> Vec<KeptName> {
         if claims.fate(account, line, kind, text) != Fate::Kept {
             return None;
         }
-        let is_verified = match kind {
-            Kind::Email => account.email_verified,
-            Kind::Phone => account.phone_verified,
-            Kind::Username => false,
-        };
         let identifier = Identifier::parse_as(text, &[kind])?;
+        let is_verified = is_verified(account, kind);
         Some(KeptName { identifier, name: text.to_owned(), is_verified })
     };
     names(account).filter_map(kept).collect()

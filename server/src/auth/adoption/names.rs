@@ -36,10 +36,12 @@ struct Claim(u64);
 
 impl Claim {
     const CONTESTED: u64 = 1 << 63;
+    /// Anybody can write another person's address into an account.
+    const UNVERIFIED: u64 = 1 << 62;
     /// The name is not spelled as its key.
-    const RESPELLED: u64 = 1 << 62;
-    const INACTIVE: u64 = 1 << 61;
-    const WITHOUT_PASSWORD: u64 = 1 << 60;
+    const RESPELLED: u64 = 1 << 61;
+    const INACTIVE: u64 = 1 << 60;
+    const WITHOUT_PASSWORD: u64 = 1 << 59;
     const LINE: u64 = Self::WITHOUT_PASSWORD - 1;
 
     fn new(account: &Account, line: u64, identifier: &Identifier, text: &str) -> Claim {
@@ -47,6 +49,7 @@ impl Claim {
         let is_key = identifier.kind() == Kind::Phone || identifier.key() == text;
         let has_password = account.password.as_deref().is_some_and(|hash| !is_unusable(hash));
         let flaws = [
+            (!is_verified(account, identifier.kind()), Self::UNVERIFIED),
             (!is_key, Self::RESPELLED),
             (!account.is_active, Self::INACTIVE),
             (!has_password, Self::WITHOUT_PASSWORD),
@@ -110,6 +113,15 @@ pub fn names(account: &Account) -> impl Iterator<Item = (Kind, &str)> {
         (Kind::Username, &account.username),
     ];
     names.into_iter().filter_map(|(kind, text)| Some((kind, text.as_deref()?)))
+}
+
+/// Whether the other system has verified the account's name of this kind.
+pub fn is_verified(account: &Account, kind: Kind) -> bool {
+    match kind {
+        Kind::Email => account.email_verified,
+        Kind::Phone => account.phone_verified,
+        Kind::Username => false,
+    }
 }
 
 /// The number of an account here: that in the other system, if it is one.
@@ -208,6 +220,18 @@ mod tests {
         let kept = vec![Fate::Kept];
         let to_fourth = vec![Fate::Claimed { line: 5 }];
         assert_eq!(fates, [to_second.clone(), kept.clone(), to_second, kept, to_fourth]);
+    }
+
+    #[test]
+    fn contested_name_belongs_to_the_account_that_has_verified_it() {
+        let fates = fates(&[
+            json!({"email": "anna@example.com", "password": "x"}),
+            json!({"email": "Anna@example.com", "verified": ["email"], "is_active": false}),
+            json!({"phone": "+79991230017", "password": "x", "verified": ["email"]}),
+            json!({"phone": "+79991230017", "verified": ["phone"]}),
+        ]);
+        let lost = |line| vec![Fate::Claimed { line }];
+        assert_eq!(fates, [lost(3), vec![Fate::Kept], lost(5), vec![Fate::Kept]]);
     }
 
     #[test]
