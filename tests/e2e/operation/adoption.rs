@@ -369,6 +369,15 @@ async fn file_with_a_number_of_ours_is_refused() {
 }
 
 #[tokio::test]
+async fn file_as_of_a_time_to_come_is_refused() {
+    let operator = operator().await;
+    let text = file(Clock::system().now() + 86_400, &[account(1, json!({}))]);
+    assert_refused(&operator, &text, &[], "the file is as of a time to come").await;
+    assert_refused(&operator, &text, &["--dry-run"], "the file is as of a time to come").await;
+    assert_eq!(operator.user(&["list"]).await, "");
+}
+
+#[tokio::test]
 async fn account_with_a_text_id_gets_a_number_and_keeps_its_id() {
     let operator = operator().await;
     let server = operator.start(SETTINGS).await;

@@ -29,6 +29,9 @@ use crate::store::{accounts, meta, revocations};
 const BATCH: usize = 500;
 /// How many rows are read at once.
 const PAGE: i64 = 5_000;
+/// How far the clock of the other system may be ahead, in seconds. A file of next year would have
+/// every later one refused.
+const CLOCKS_DIFFER: i64 = 3_600;
 /// A run that ends more than this share of the accounts must be allowed to: one in so many.
 const ENDED_UNASKED: u64 = 100;
 
@@ -115,6 +118,8 @@ pub enum AdoptionError {
     Number { highest: i64, end: i64 },
     #[error("a file as of a later time was stored already")]
     Older,
+    #[error("the file is as of a time to come: `taken_at` is when the export began to read")]
+    Future,
     #[error("another run stores a file at this time: try again when it has ended")]
     Simultaneous,
     #[error(
@@ -193,6 +198,9 @@ impl Auth {
         let newest: Option<i64> = newest.and_then(|at| at.parse().ok());
         if newest.is_some_and(|newest| plan.file.taken_at < newest) {
             return Err(AdoptionError::Older);
+        }
+        if plan.file.taken_at > self.clock.now().saturating_add(CLOCKS_DIFFER) {
+            return Err(AdoptionError::Future);
         }
         match ended > rules.allow_deletions && ended * ENDED_UNASKED > all {
             true => Err(AdoptionError::Deletions { ended, all }),
