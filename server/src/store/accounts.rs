@@ -532,6 +532,13 @@ pub async fn update_password(
     Ok(row.is_some())
 }
 
+/// From which time on foreign tokens of the account are accepted; `None` if there is no such account.
+pub async fn foreign_not_before(tx: &mut Tx, id: i64) -> Result<Option<i64>> {
+    Ok(on!(tx, db => sqlx::query_scalar(
+        "select foreign_not_before from accounts where id = $1",
+    ).bind(id).fetch_optional(db).await)?)
+}
+
 /// Refuses the account's foreign tokens from before `at`, and those without an issue time. The
 /// stored time never goes back: a clock that is behind must not make refused tokens valid again.
 pub async fn refuse_foreign_before(tx: &mut Tx, id: i64, at: i64) -> Result<()> {

@@ -183,16 +183,22 @@ pub async fn insert_session(tx: &mut Tx, session: &Session, by: SignedInBy) -> R
     Ok(generation)
 }
 
-/// Stores the session of tokens that another system has issued. It is no event: nobody signs in.
-/// False if one of its tokens is known already, or if there is no such account.
-pub async fn insert_adopted(tx: &mut Tx, session: Session, scope: Option<String>) -> Result<bool> {
+/// Stores the session of tokens that another system has issued at this time. It is no event: nobody
+/// signs in. False if one of its tokens is known already, if the account refuses foreign tokens of
+/// that time, or if there is no such account.
+pub async fn insert_adopted(
+    tx: &mut Tx,
+    session: Session,
+    scope: Option<String>,
+    issued_at: i64,
+) -> Result<bool> {
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
         "insert into sessions (id, account_id, account_generation, policy, key_hash, refresh_hash,
                                client_id, scope, generation, created_at, last_used_at,
                                access_expires_at, tokens_end_at, expires_at)
          select $1, a.id, a.session_generation, $3, $4, $5, $6, $7, 0, $8, $9, $10, $10, $11
          from accounts a
-         where a.id = $2
+         where a.id = $2 and a.foreign_not_before <= $12
          on conflict do nothing
          returning id",
     )
@@ -207,6 +213,7 @@ pub async fn insert_adopted(tx: &mut Tx, session: Session, scope: Option<String>
     .bind(session.last_used_at)
     .bind(session.access_expires_at)
     .bind(session.expires_at)
+    .bind(issued_at)
     .fetch_optional(db).await)?;
     Ok(row.is_some())
 }

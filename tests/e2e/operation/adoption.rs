@@ -338,6 +338,44 @@ async fn what_has_changed_here_is_reported_and_stays() {
 }
 
 #[tokio::test]
+async fn what_is_older_than_a_change_of_the_password_here_is_refused() {
+    let operator = operator().await;
+    let server = operator.start(SETTINGS).await;
+    let client = &server.client;
+    let now = Clock::system().now();
+    adopt(&operator, &file(1_000, &[account(1, json!({}))]), &[]).await;
+    let access = sign_in(client, "user1@example.com", PASSWORD).await.field("access");
+    let body = json!({"current_password": PASSWORD, "new_password": "a password of here"});
+    let bearer = format!("Bearer {access}");
+    let changed = client.post_as(&bearer, "/api/auth/users/set_password/", &body).await;
+    assert_eq!(changed.status, 204, "{}", changed.text());
+    let key = |sha256: &str, created_at: i64| {
+        json!({
+            "kind": "api_token", "account": 1, "sha256": sha256, "created_at": created_at,
+        })
+    };
+    let identity = |subject: &str, created_at: i64| {
+        json!({
+            "kind": "identity", "account": 1, "provider": "google", "subject": subject,
+            "created_at": created_at,
+        })
+    };
+    let newer = [
+        account(1, json!({})),
+        key(KEY_SHA256, now - 60),
+        key(SECOND_SHA256, now + 3_600),
+        identity("old", now - 60),
+        identity("new", now + 3_600),
+    ];
+    let adoption = adopt(&operator, &file(2_000, &newer), &[]).await;
+    assert_eq!(adoption["new"], json!({"api_token": 1, "identity": 1}));
+    let refused = json!({"older than the end of the account's sessions here": ["1", "1"]});
+    assert_eq!(adoption["refused"], refused);
+    assert_eq!(status_of_key(client, KEY).await, 401);
+    assert_eq!(status_of_key(client, SECOND_KEY).await, 200);
+}
+
+#[tokio::test]
 async fn account_that_is_here_keeps_its_number_and_its_name() {
     let operator = operator().await;
     operator.user_with(&["create", "user1@example.com", "--id", "5"], PASSWORD).await;

@@ -45,8 +45,8 @@ pub enum Work {
     ApiToken(ApiToken),
     Client(Client),
     Identity(ProviderIdentity),
-    /// Its key says everything.
-    IdentityByAddress,
+    /// Its key says everything but since when it is there.
+    IdentityByAddress(Option<i64>),
     Pair(OpaquePair),
     Spent(SpentToken),
 }
@@ -236,7 +236,7 @@ fn of_identity(identity: Identity) -> Result<Item, &'static str> {
         IdentityKey::Email(address) => {
             let email = Email::parse(&address).ok_or("identity with an unreadable address")?;
             let key = hash_of_address(&provider, &email);
-            (IDENTITY_BY_ADDRESS, key, Work::IdentityByAddress)
+            (IDENTITY_BY_ADDRESS, key, Work::IdentityByAddress(created_at))
         }
     };
     let seen = account_key(&identity.account);

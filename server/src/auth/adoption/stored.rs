@@ -28,6 +28,7 @@ use crate::store::{
 /// How long an identity that is known by its address waits for its owner, in seconds.
 const ADDRESS_WAITS: i64 = 180 * 24 * 3_600;
 const DELETED_HERE: &str = "deleted here";
+const CUT_OFF: &str = "older than the end of the account's sessions here";
 const NO_ATTRIBUTES: &str = "{}";
 const KINDS: [Kind; 3] = [Kind::Email, Kind::Phone, Kind::Username];
 
@@ -78,10 +79,16 @@ pub async fn store(tx: &mut Tx, item: Item, standing: Standing, terms: Terms) ->
         (Work::Pair(pair), Standing::New) => insert_pair(tx, row, account, pair, terms).await,
         (Work::Pair(pair), _) => change_pair(tx, row, pair).await,
         (Work::Identity(identity), standing) => {
+            if is_cut_off(tx, account, identity.created_at, terms).await? {
+                return Ok(Outcome::Refused(CUT_OFF));
+            }
             let is_new = standing == Standing::New;
             store_identity(tx, row, account, identity, is_new, terms.now).await
         }
-        (Work::IdentityByAddress, standing) => {
+        (Work::IdentityByAddress(created_at), standing) => {
+            if is_cut_off(tx, account, created_at, terms).await? {
+                return Ok(Outcome::Refused(CUT_OFF));
+            }
             let is_new = standing == Standing::New;
             store_identity_by_address(tx, row, account, is_new, terms.now).await
         }
@@ -413,6 +420,18 @@ async fn change_state(tx: &mut Tx, id: i64, was: State, is: State, now: i64) -> 
     }
 }
 
+/// Whether the account has ended its sessions here since the identity was linked there: somebody
+/// else may have linked it, and the owner would have removed it.
+async fn is_cut_off(
+    tx: &mut Tx,
+    account: i64,
+    created_at: Option<i64>,
+    terms: Terms,
+) -> Result<bool> {
+    let since = accounts::foreign_not_before(tx, account).await?.unwrap_or_default();
+    Ok(since > terms.foreign_not_before && created_at.unwrap_or_default() < since)
+}
+
 const NO_API: &str = "no dialect with such tokens is enabled";
 
 async fn insert_api_token(
@@ -429,7 +448,7 @@ async fn insert_api_token(
         access_expires_at: terms.now + policy.access_seconds,
         ..session_of(&policy, account, created_at, terms.now + policy.refresh_seconds)?
     };
-    insert_session(tx, row, session, None).await
+    insert_session(tx, row, session, None, token.created_at).await
 }
 
 /// A session without tokens.
@@ -465,9 +484,15 @@ async fn insert_session(
     row: Adopted,
     session: Session,
     scope: Option<String>,
+    created_at: Option<i64>,
 ) -> Result<Outcome> {
-    if !sessions::insert_adopted(tx, session, scope).await? {
-        return Ok(Outcome::Refused("one of its tokens is known already"));
+    let (account, issued_at) = (session.account_id, created_at.unwrap_or_default());
+    if !sessions::insert_adopted(tx, session, scope, issued_at).await? {
+        let since = accounts::foreign_not_before(tx, account).await?;
+        return Ok(Outcome::Refused(match since.is_some_and(|since| issued_at < since) {
+            true => CUT_OFF,
+            false => "one of its tokens is known already",
+        }));
     }
     adopted::set_adopted(tx, row).await?;
     Ok(Outcome::Stored)
@@ -500,7 +525,7 @@ async fn insert_pair(
         access_expires_at,
         ..session_of(&policy, account, created_at, expires_at)?
     };
-    insert_session(tx, row, session, pair.scope).await
+    insert_session(tx, row, session, pair.scope, pair.created_at).await
 }
 
 /// The other system has issued a new access token for the same refresh token.
