@@ -247,6 +247,36 @@ async fn second_run_with_the_same_file_changes_nothing() {
 }
 
 #[tokio::test]
+async fn identity_of_two_accounts_stays_with_the_first() {
+    let operator = operator().await;
+    let mut lines = vec![account(1, json!({})), account(2, json!({}))];
+    for id in [1, 2] {
+        let line = |member: &str, value: String| {
+            let mut line = json!({"kind": "identity", "account": id, "provider": "google"});
+            line[member] = json!(value);
+            line
+        };
+        lines.push(line("subject", "501".to_owned()));
+        // One address in two spellings.
+        lines.push(line("email", format!("{}oogle@example.com", if id == 1 { 'G' } else { 'g' })));
+    }
+    let text = file(1_000, &lines);
+    let adoption = adopt(&operator, &text, &[]).await;
+    assert_eq!(adoption["refused"], json!({"another account here has the identity": ["2", "2"]}));
+    for options in [&["--dry-run"][..], &[], &[]] {
+        assert_no_change(&adopt(&operator, &text, options).await);
+    }
+    let store = operator.store().await;
+    for sql in [
+        "select cast(account_id as text) from identities",
+        "select cast(account_id as text) from pending_identities",
+    ] {
+        assert_eq!(column(&store, sql, sql).await, ["1"], "{sql}");
+    }
+    store.close().await;
+}
+
+#[tokio::test]
 async fn newer_file_changes_what_has_changed_there() {
     let operator = operator().await;
     let server = operator.start(SETTINGS).await;

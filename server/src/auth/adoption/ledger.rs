@@ -26,7 +26,8 @@ struct Row {
     was_active: bool,
     /// The account was deleted here: nothing is left to end.
     is_deleted: bool,
-    is_in_file: bool,
+    /// How often the file was read when a line was last compared with it.
+    read_in: u8,
 }
 
 /// How a line stands to what is stored.
@@ -66,17 +67,20 @@ impl Ledger {
 
     fn insert(&mut self, kind: &'static str, key: &str, seen: &str, is_deleted: bool) {
         let was_active = was_active(seen) && !is_deleted;
-        let row = Row { kind, seen: mark(seen), was_active, is_deleted, is_in_file: false };
+        let row = Row { kind, seen: mark(seen), was_active, is_deleted, read_in: 0 };
         self.0.insert(digest(kind, key), row);
     }
 
-    /// How this line stands to what is stored; notes that the file has it.
-    pub fn compare(&mut self, item: &Item) -> Standing {
+    /// How this line stands to what is stored; notes that the file has it. `reading` counts how often
+    /// the file is read, from 1 on: of two lines for one record the first counts, or each run would
+    /// undo the other's.
+    pub fn compare(&mut self, item: &Item, reading: u8) -> Standing {
         match self.0.get_mut(&digest(item.kind, &item.key)) {
             None => Standing::New,
             Some(row) => {
-                row.is_in_file = true;
-                match row.seen == mark(&item.seen) {
+                let is_repeated = row.read_in == reading;
+                row.read_in = reading;
+                match is_repeated || row.seen == mark(&item.seen) {
                     true => Standing::Same,
                     false => Standing::Changed,
                 }
@@ -112,7 +116,7 @@ impl Ledger {
 
 impl Row {
     fn is_missing(&self) -> bool {
-        !self.is_in_file && !self.is_deleted
+        self.read_in == 0 && !self.is_deleted
     }
 }
 

@@ -25,6 +25,10 @@ use crate::import_file::{FileError, ImportFile, SourceId};
 use crate::store::adopted::{self, Adopted};
 use crate::store::{accounts, meta, revocations};
 
+/// The readings of the file in which lines are compared with what is stored.
+const PLANNING: u8 = 1;
+const STORING: u8 = 2;
+
 /// How many lines one transaction stores.
 const BATCH: usize = 500;
 /// How many rows are read at once.
@@ -156,7 +160,7 @@ impl Auth {
         while let Some(record) = lines.next_record()? {
             let line = lines.line();
             if let Ok(Some(item)) = Item::of(record, line, &claims, terms.now) {
-                match ledger.compare(&item) {
+                match ledger.compare(&item, STORING) {
                     Standing::Same => {}
                     standing => batch.push((item, standing)),
                 }
@@ -349,7 +353,7 @@ fn plan(
         draft.add(&record, file.line());
         match Item::of(record, file.line(), claims, now) {
             Ok(Some(item)) => {
-                let standing = ledger.compare(&item);
+                let standing = ledger.compare(&item, PLANNING);
                 adoption.count(item.kind, standing);
                 disabled += u64::from(is_disabled(&item) && ledger.was_active(&item));
             }
