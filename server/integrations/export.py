@@ -245,12 +245,17 @@ def export():
         known = [email, phone, username, login, joined, claimed, phone_proved, *shown_fields, *flags]
         known += [proved] if proved not in ("active", "never", "allauth") else []
         names = sorted({name for name in known if name} | set(SETTINGS["attributes"].values()))
+        left_out = 0
         for page in pages(rows(users.using(alias).filter(**SETTINGS["only"]), *names)):
             verified_by = verified_by_allauth(page)
             for row in page:
                 if not isinstance(row["pk"], int) or row["pk"] > 0:
                     write(file, "account", **account(row, verified_by))
                     exported.add(row["pk"])
+                else:
+                    left_out += 1
+        if left_out:
+            say(f"{left_out} accounts left out: their ids are not above 0")
 
     # Tokens ---------------------------------------------------------------------------------------------------------
 
@@ -485,6 +490,9 @@ def export():
             os.unlink(one)
         raise
     fields = dict(email=email, phone=phone, username=username, joined_at=joined, display_name=shown_fields or None)
+    if proved == "active" and email == login:
+        say("addresses of active accounts count as verified; if owners could change theirs without a mail, as djoser's "
+            "set_email lets them, set SETTINGS['proved'] = 'never'")
     say("fields: " + ", ".join(f"{name} = {value}" for name, value in fields.items()) + f"; proved: {proved}")
     for app, name in (("knox", "AuthToken"), ("durin", "AuthToken"), ("trench", "MFAMethod"), ("otp_totp", "TOTPDevice")):
         table = find(app, name)
