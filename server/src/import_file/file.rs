@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::io::{BufRead, Read};
 
+use sha2::{Digest as _, Sha256};
+
 use super::flaw::{FileError, Flaw};
 use super::line::Line;
 use super::record::{Counts, Record, SourceId, Start};
@@ -16,7 +18,8 @@ pub struct ImportFile<R> {
     reader: R,
     line: u64,
     start: Start,
-    accounts: HashSet<SourceId>,
+    /// Digests of their ids: a million of them have to fit, and UUIDs are long.
+    accounts: HashSet<[u8; 16]>,
     clients: HashSet<String>,
     counts: Counts,
 }
@@ -89,11 +92,11 @@ impl<R: BufRead> ImportFile<R> {
     }
 
     fn note(&mut self, record: &Record) -> Result<(), Flaw> {
-        if let Some(account) = record.account().filter(|id| !self.accounts.contains(*id)) {
+        if let Some(account) = record.account().filter(|id| !self.accounts.contains(&digest(id))) {
             return Err(Flaw::NoAccount(account.clone()));
         }
         match record {
-            Record::Account(account) if !self.accounts.insert(account.id.clone()) => {
+            Record::Account(account) if !self.accounts.insert(digest(&account.id)) => {
                 return Err(Flaw::SecondAccount(account.id.clone()));
             }
             Record::Client(client) if !self.clients.insert(client.id.clone()) => {
@@ -117,6 +120,14 @@ impl<R: BufRead> ImportFile<R> {
         }
         Ok(())
     }
+}
+
+fn digest(id: &SourceId) -> [u8; 16] {
+    let digest = match id {
+        SourceId::Number(number) => Sha256::digest(number.to_string()),
+        SourceId::Text(text) => Sha256::new_with_prefix("=").chain_update(text).finalize(),
+    };
+    std::array::from_fn(|place| digest[place])
 }
 
 /// The next line without its end; `None` at the end of the file.

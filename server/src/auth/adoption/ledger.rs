@@ -17,12 +17,13 @@ pub const ENDED_BY_ABSENCE: [&str; 5] = [PAIR, API_TOKEN, IDENTITY, IDENTITY_BY_
 /// How many rows are read at once.
 const PAGE: i64 = 5_000;
 
+/// The records of each kind, by a digest of their keys.
 #[derive(Default)]
-pub struct Ledger(HashMap<[u8; 16], Row>);
+pub struct Ledger(BTreeMap<&'static str, HashMap<[u8; 16], Row>>);
 
+/// A million of them have to fit: no number in it, which would have to be aligned.
 struct Row {
-    kind: &'static str,
-    seen: u64,
+    seen: [u8; 8],
     was_active: bool,
     /// The account was deleted here: nothing is left to end.
     is_deleted: bool,
@@ -67,15 +68,20 @@ impl Ledger {
 
     fn insert(&mut self, kind: &'static str, key: &str, seen: &str, is_deleted: bool) {
         let was_active = was_active(seen) && !is_deleted;
-        let row = Row { kind, seen: mark(seen), was_active, is_deleted, read_in: 0 };
-        self.0.insert(digest(kind, key), row);
+        let row = Row { seen: mark(seen), was_active, is_deleted, read_in: 0 };
+        self.0.entry(kind).or_default().insert(digest(key), row);
+    }
+
+    fn row(&self, kind: &str, key: &str) -> Option<&Row> {
+        self.0.get(kind)?.get(&digest(key))
     }
 
     /// How this line stands to what is stored; notes that the file has it. `reading` counts how often
     /// the file is read, from 1 on: of two lines for one record the first counts, or each run would
     /// undo the other's.
     pub fn compare(&mut self, item: &Item, reading: u8) -> Standing {
-        match self.0.get_mut(&digest(item.kind, &item.key)) {
+        let rows = self.0.get_mut(item.kind);
+        match rows.and_then(|rows| rows.get_mut(&digest(&item.key))) {
             None => Standing::New,
             Some(row) => {
                 let is_repeated = row.read_in == reading;
@@ -90,27 +96,28 @@ impl Ledger {
 
     /// Whether this account was active when its line was stored.
     pub fn was_active(&self, item: &Item) -> bool {
-        self.0.get(&digest(item.kind, &item.key)).is_some_and(|row| row.was_active)
+        self.row(item.kind, &item.key).is_some_and(|row| row.was_active)
     }
 
     /// Whether this record was stored before, and the file, which was read to its end, does not
     /// have it.
-    pub fn is_missing(&self, kind: &'static str, key: &str) -> bool {
-        self.0.get(&digest(kind, key)).is_some_and(Row::is_missing)
+    pub fn is_missing(&self, kind: &str, key: &str) -> bool {
+        self.row(kind, key).is_some_and(Row::is_missing)
     }
 
     /// How many records are stored that the file, which was read to its end, does not have.
     pub fn missing(&self) -> BTreeMap<&'static str, u64> {
-        let mut missing = BTreeMap::new();
-        let ended = |row: &&Row| row.is_missing() && ENDED_BY_ABSENCE.contains(&row.kind);
-        for row in self.0.values().filter(ended) {
-            *missing.entry(row.kind).or_default() += 1;
-        }
-        missing
+        let missing = ENDED_BY_ABSENCE.map(|kind| (kind, self.count(kind, Row::is_missing)));
+        missing.into_iter().filter(|(_, count)| *count > 0).collect()
     }
 
     pub fn accounts(&self) -> u64 {
-        self.0.values().map(|row| u64::from(row.kind == ACCOUNT && !row.is_deleted)).sum()
+        self.count(ACCOUNT, |row| !row.is_deleted)
+    }
+
+    fn count(&self, kind: &str, is_counted: impl Fn(&Row) -> bool) -> u64 {
+        let rows = self.0.get(kind).into_iter().flat_map(HashMap::values);
+        rows.map(|row| u64::from(is_counted(row))).sum()
     }
 }
 
@@ -120,12 +127,12 @@ impl Row {
     }
 }
 
-fn digest(kind: &str, key: &str) -> [u8; 16] {
-    let digest = Sha256::new_with_prefix(kind).chain_update([0_u8]).chain_update(key).finalize();
+fn digest(key: &str) -> [u8; 16] {
+    let digest = Sha256::digest(key);
     std::array::from_fn(|place| digest[place])
 }
 
-fn mark(seen: &str) -> u64 {
-    let digest: [u8; 32] = Sha256::digest(seen).into();
-    digest.into_iter().take(8).fold(0, |mark, byte| mark << 8 | u64::from(byte))
+fn mark(seen: &str) -> [u8; 8] {
+    let digest = Sha256::digest(seen);
+    std::array::from_fn(|place| digest[place])
 }
