@@ -699,7 +699,7 @@ pub async fn delete_account(tx: &mut Tx, id: i64) -> Result<bool> {
     Ok(row.is_some())
 }
 
-/// Deletes up to `limit` accounts that were created before `before` and never activated, and
+/// Deletes up to `limit` accounts that were created here before `before` and never activated, and
 /// returns how many.
 pub async fn delete_never_activated(
     tx: &mut Tx,
@@ -710,7 +710,7 @@ pub async fn delete_never_activated(
     let deleted: Vec<i64> = on!(tx, db => sqlx::query_scalar(
         "delete from accounts where id in (
              select id from accounts
-             where awaits_activation = true and created_at < $1
+             where awaits_activation = true and created_at < $1 and imported = false
              order by created_at, id
              limit $2)
          returning id",

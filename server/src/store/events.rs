@@ -426,7 +426,7 @@ pub async fn delete_of_never_activated(tx: &mut Tx, at: i64, limit: i64) -> Resu
              select id from events
              where account_id in (
                  select id from accounts
-                 where awaits_activation = true and created_at < $1
+                 where awaits_activation = true and created_at < $1 and imported = false
                  order by created_at, id
                  limit $2)
              limit $2)",

@@ -1,12 +1,15 @@
 //! `propusk adopt`: accounts of another system are stored, their owners go on here, and a newer
 //! file changes what has changed there and nothing else.
 
+use std::io::Cursor;
+
 use propusk_server::Clock;
-use propusk_server::auth::Hs256;
+use propusk_server::auth::{AdoptionRules, Hs256};
 use propusk_tests::SECRET;
 use propusk_tests::http::Client;
 use propusk_tests::operator::*;
 use propusk_tests::process::Finished;
+use propusk_tests::server::TestServer;
 use propusk_tests::tokens::claims_of;
 use propusk_tests::user::{NEW_PASSWORD, PASSWORD, me, refresh, sign_in};
 use serde_json::{Map, Value, json};
@@ -14,6 +17,8 @@ use serde_json::{Map, Value, json};
 /// Of [`PASSWORD`] and [`NEW_PASSWORD`], as an old Django stores them.
 const OLD_HASH: &str = "sha1$seasalt2$8a17299d81993f7ae7b41a1f8c94dc28efebbb95";
 const NEW_HASH: &str = "md5$seasalt2$9a23937e2b8589427f13f89b6d66e9cd";
+
+const DAY: i64 = 24 * 3_600;
 
 const KEY: &str = "0123456789abcdef0123456789abcdef01234567";
 const KEY_SHA256: &str = "deb87fabd17715bb31ad4cf4ffb9494eeb15f8d33d85b031a301c64ab3417eaa";
@@ -491,24 +496,20 @@ async fn account_that_was_deleted_there_does_not_come_back() {
 }
 
 #[tokio::test]
-async fn account_that_waited_for_too_long_here_comes_when_it_is_active_there() {
-    let operator = operator().await;
-    let waiting = |id: i64| account(id, json!({"is_active": false, "awaits_activation": true}));
-    let lines = [waiting(1), waiting(2)];
-    adopt(&operator, &file(1_000, &lines), &[]).await;
-    operator.user(&["delete", "id:2", "--yes"]).await;
-    let store = operator.store().await;
-    // As the sweeper does it after 30 days.
-    execute(&store, "delete from accounts where awaits_activation = true".to_owned()).await;
-    store.close().await;
-    assert_no_change(&adopt(&operator, &file(2_000, &lines), &[]).await);
-    let active = [account(1, json!({})), account(2, json!({}))];
-    let adoption = adopt(&operator, &file(3_000, &active), &[]).await;
-    assert_eq!(adoption["refused"], json!({"deleted here": ["2"]}));
-    let server = operator.start(SETTINGS).await;
-    for (name, status) in [("user1@example.com", 200), ("user2@example.com", 401)] {
-        assert_eq!(sign_in(&server.client, name, PASSWORD).await.status, status, "{name}");
-    }
+async fn account_that_waits_there_is_not_deleted_for_it() {
+    let server = TestServer::start().await;
+    let waiting = account(1, json!({"is_active": false, "awaits_activation": true}));
+    let rules = AdoptionRules { is_dry_run: false, numbers_end: 1_000, allow_deletions: 0 };
+    let run = async |taken_at: i64, line: &Value| {
+        let mut text = Cursor::new(file(taken_at, std::slice::from_ref(line)));
+        server.auth.adopt(&mut text, &rules, |_| ()).await.expect("a whole file")
+    };
+    run(1_000, &waiting).await;
+    server.clock.advance(31 * DAY);
+    server.auth.sweep().await.expect("the database answers");
+    let adoption = run(2_000, &account(1, json!({}))).await;
+    assert_eq!((adoption.changes(), adoption.refused.len()), (1, 0));
+    assert_eq!(sign_in(&server.client, "user1@example.com", PASSWORD).await.status, 200);
 }
 
 #[tokio::test]

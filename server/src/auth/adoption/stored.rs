@@ -240,18 +240,11 @@ async fn change_account(
 ) -> Result<Outcome> {
     let now = terms.now;
     let before = adopted::adopted(tx, ACCOUNT, row.key.clone()).await?;
-    let was = before.as_ref().and_then(|before| AccountSeen::parse(&before.seen));
     let (Some(before), Some(id)) = (before, row.account_id) else {
-        // The sweeper deletes an account that waits for too long here, and its owner may have
-        // activated it there since. Only a number shows whether somebody else has deleted it.
-        let waited = was.is_some_and(|was| was.state == State::Waiting);
-        return match waited && new.number.is_some() {
-            true => insert_account(tx, row, new, terms).await,
-            false => Ok(Outcome::Refused(DELETED_HERE)),
-        };
+        return Ok(Outcome::Refused(DELETED_HERE));
     };
     accounts::lock_account(tx, id).await?;
-    let was = was.unwrap_or_else(|| new.seen.clone());
+    let was = AccountSeen::parse(&before.seen).unwrap_or_else(|| new.seen.clone());
     let is_proved = has_proved_password(&new);
     let mut conflicts = Vec::new();
     let mut password_version = before.password_version;
