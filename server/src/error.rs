@@ -64,6 +64,10 @@ pub enum Error {
     /// Too much load; seconds until a retry makes sense.
     #[error("busy, next in {retry_after} s")]
     Busy { retry_after: i64 },
+    /// The accounts of another system are not complete here, so that a refusal could be wrong;
+    /// seconds until a retry makes sense.
+    #[error("not known until the adoption is complete, next in {retry_after} s")]
+    AdoptionOpen { retry_after: i64 },
     /// Storage or another part of the server failed; the cause goes to the log and not to the
     /// client.
     #[error(transparent)]
@@ -93,6 +97,7 @@ impl Error {
             Error::Client(_) => "client_refused",
             Error::RateLimited { .. } => "rate_limited",
             Error::Busy { .. } => "busy",
+            Error::AdoptionOpen { .. } => "adoption_unfinished",
             Error::Internal(_) => "internal",
         }
     }

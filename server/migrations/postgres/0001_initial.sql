@@ -286,3 +286,6 @@ for each statement execute function announce_change();
 
 create trigger signing_keys_announced after insert or update or delete on signing_keys
 for each statement execute function announce_change();
+
+create trigger adoption_announced after insert or update on meta
+for each row when (new.name = 'adoption') execute function announce_change();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, Semaphore};
 
+use crate::auth::adopting::Adopting;
 use crate::auth::after_commit::after_commit;
 use crate::auth::clock_watch::ClockWatch;
 use crate::auth::counts::Counts;
@@ -112,6 +113,7 @@ pub struct Auth {
     pub(in crate::auth) clock_watch: ClockWatch,
     pub(in crate::auth) numbers: Arc<Numbers>,
     pub(in crate::auth) accept_foreign: bool,
+    pub(in crate::auth) adopting: Arc<Adopting>,
     counts: Counts,
     pub(in crate::auth) keep_days: i64,
     pub(in crate::auth) has_secret: bool,
@@ -169,6 +171,7 @@ impl Auth {
             clock_watch,
             numbers,
             accept_foreign: parts.accept_foreign,
+            adopting: Arc::default(),
             counts,
             keep_days: parts.keep_days,
             has_secret: parts.has_secret,
@@ -177,6 +180,7 @@ impl Auth {
         };
         auth.load_revocations().await?;
         auth.load_counts().await?;
+        auth.load_adopting().await?;
         Ok(auth)
     }
 

@@ -1,6 +1,6 @@
-//! Follows the revocations and signing keys of other processes: reads them from the database as soon
-//! as a change is announced and also at short intervals (Postgres), or looks four times a second
-//! whether there is anything new (SQLite).
+//! Follows the revocations and signing keys of other processes, and whether one of them has opened or
+//! completed an adoption: reads them from the database as soon as a change is announced and also at
+//! short intervals (Postgres), or looks four times a second whether there is anything new (SQLite).
 
 use std::time::Duration;
 
@@ -60,6 +60,9 @@ impl Auth {
         self.read_new_revocations().await?;
         self.load_signing_keys().await?;
         self.compare_numbers().await?;
+        if self.load_adopting().await? {
+            self.log_adoption();
+        }
         announcements.note_read();
         Ok(())
     }

@@ -2,6 +2,7 @@
 //! or on an API; each API describes itself in a [`Policy`].
 
 mod accounts;
+mod adopting;
 mod adoption;
 mod after_commit;
 mod api_numbers;
@@ -43,6 +44,7 @@ pub use accounts::identifiers::{Change, NewNames};
 pub use accounts::import::{Import, NumberConflict, find_conflict};
 pub use accounts::recovery::Requested;
 pub use accounts::registration::{NewPassword, Registration};
+pub use adopting::Phase as AdoptionPhase;
 pub use adoption::report::{ParkedName, Report, report_of};
 pub use adoption::run::{Adoption, AdoptionError, AdoptionRules};
 pub use api_numbers::{NoNumberLeft, find_unnumbered, number_policies};

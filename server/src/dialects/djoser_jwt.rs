@@ -341,8 +341,9 @@ fn failure(error: Error) -> Reply {
         Error::LinkInvalid | Error::LinkSpent => djoser::invalid_link_token(),
         // No route of this API uses a provider.
         Error::Provider(_) | Error::SignIn(_) | Error::Client(_) => common_failure(&error),
-        Error::RateLimited { .. } | Error::Busy { .. } | Error::Internal(_) => {
-            common_failure(&error)
-        }
+        Error::RateLimited { .. }
+        | Error::Busy { .. }
+        | Error::AdoptionOpen { .. }
+        | Error::Internal(_) => common_failure(&error),
     }
 }

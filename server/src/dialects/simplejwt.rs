@@ -113,7 +113,10 @@ async fn request_reset(mut call: Call) -> Answer {
     let Context { auth, policy, .. } = &*call.context;
     let requested = auth.request_password_reset(policy, &request.email, call.asked()).await;
     match requested.map_err(failure)? {
-        Requested::Unknown if !policy.strict => Err(refused("User with this email does not exist")),
+        Requested::Unknown if !policy.strict => {
+            auth.check_adopted().map_err(failure)?;
+            Err(refused("User with this email does not exist"))
+        }
         // A suspended account exists too, although it gets no mail.
         Requested::Sent | Requested::NotSent | Requested::Unknown => {
             Ok(Reply::ok(&json!({ "message": "Password reset link sent" })))
@@ -269,8 +272,9 @@ fn failure(error: Error) -> Reply {
         }
         // No route of this API uses a provider.
         Error::Provider(_) | Error::SignIn(_) | Error::Client(_) => common_failure(&error),
-        Error::RateLimited { .. } | Error::Busy { .. } | Error::Internal(_) => {
-            common_failure(&error)
-        }
+        Error::RateLimited { .. }
+        | Error::Busy { .. }
+        | Error::AdoptionOpen { .. }
+        | Error::Internal(_) => common_failure(&error),
     }
 }

@@ -196,8 +196,9 @@ fn failure(error: Error) -> Reply {
         }
         // No route of this API uses a provider.
         Error::Provider(_) | Error::SignIn(_) | Error::Client(_) => common_failure(&error),
-        Error::RateLimited { .. } | Error::Busy { .. } | Error::Internal(_) => {
-            common_failure(&error)
-        }
+        Error::RateLimited { .. }
+        | Error::Busy { .. }
+        | Error::AdoptionOpen { .. }
+        | Error::Internal(_) => common_failure(&error),
     }
 }

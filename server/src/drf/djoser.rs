@@ -113,7 +113,10 @@ pub async fn resend_activation<S: Site>(mut call: Call) -> Answer {
     match auth.request_activation(policy, &email, call.asked()).await.map_err(S::failure)? {
         Requested::Sent => Ok(Reply::no_content()),
         Requested::NotSent | Requested::Unknown if policy.strict => Ok(Reply::no_content()),
-        Requested::NotSent | Requested::Unknown => Err(Reply::empty(StatusCode::BAD_REQUEST)),
+        Requested::NotSent | Requested::Unknown => {
+            auth.check_adopted().map_err(S::failure)?;
+            Err(Reply::empty(StatusCode::BAD_REQUEST))
+        }
     }
 }
 

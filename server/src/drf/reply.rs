@@ -198,7 +198,9 @@ impl Reply {
 pub fn common_failure(error: &Error) -> Reply {
     match error {
         Error::RateLimited { retry_after } => Reply::throttled(*retry_after),
-        Error::Busy { retry_after } => Reply::busy(*retry_after),
+        Error::Busy { retry_after } | Error::AdoptionOpen { retry_after } => {
+            Reply::busy(*retry_after)
+        }
         other => Reply::failed(other),
     }
 }

@@ -141,7 +141,7 @@ impl<'p> CallbackResponder<'p> {
             Error::RateLimited { retry_after } => {
                 (StatusCode::TOO_MANY_REQUESTS, &texts.too_many, Some(*retry_after))
             }
-            Error::Busy { retry_after } => {
+            Error::Busy { retry_after } | Error::AdoptionOpen { retry_after } => {
                 (StatusCode::SERVICE_UNAVAILABLE, &texts.busy, Some(*retry_after))
             }
             _ => {

@@ -192,7 +192,7 @@ impl<'p> Visit<'p> {
                 let status = StatusCode::TOO_MANY_REQUESTS;
                 self.trouble(status, &self.texts.too_many, Some(*retry_after))
             }
-            Error::Busy { retry_after } => {
+            Error::Busy { retry_after } | Error::AdoptionOpen { retry_after } => {
                 let status = StatusCode::SERVICE_UNAVAILABLE;
                 self.trouble(status, &self.texts.busy, Some(*retry_after))
             }

@@ -214,6 +214,7 @@ async fn prepare(
     if let Err(error) = auth.count_schemes_first().await {
         tracing::warn!(%error, "password schemes could not be counted: a sign-in of an unknown user takes as long as one argon2id hash");
     }
+    auth.warn_while_adopting();
     auth.keep_numbers_in(&config.data_dir, config.database_url.is_none()).await?;
     begin_numbers(auth, config).await?;
     create_superuser(auth, &config.superuser).await

@@ -14,6 +14,8 @@ pub const NUMBERS_KEPT: &str = "numbers_kept";
 
 /// The time whose state the newest import file has that was stored.
 pub const ADOPTED_AS_OF: &str = "adopted_as_of";
+/// How far the adoption of another system's accounts is; a change is announced.
+pub const ADOPTION: &str = "adoption";
 
 /// How many writes runs of `propusk adopt` have made: a run stops if another one writes too.
 pub const ADOPTION_WRITES: &str = "adoption_writes";

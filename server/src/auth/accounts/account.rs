@@ -18,7 +18,7 @@ impl Auth {
         let mut tx = self.store.read().await?;
         match accounts::account(&mut tx, who.account_id).await? {
             Some(account) if account.is_active => Ok(account.as_of(self.clock.now())),
-            Some(_) => Err(Error::AccountInactive),
+            Some(_) => Err(self.adopting.unless_open(Error::AccountInactive)),
             None => Err(Error::AccountNotFound),
         }
     }

@@ -18,6 +18,10 @@ pub async fn accept_links(tx: &mut Tx, taken_at: i64, seconds: i64) -> Result<()
     meta::set(tx, meta::DJANGO_LINKS_UNTIL, until.to_string()).await
 }
 
+pub fn is_mailed_by_django(purpose: Purpose) -> bool {
+    matches!(purpose, Purpose::Activation | Purpose::PasswordReset)
+}
+
 /// The row of a token that the Django has mailed and that still fits the account. `key` is `None`
 /// if tokens of a replaced server are not accepted.
 pub async fn row_of_django_link(
@@ -28,8 +32,7 @@ pub async fn row_of_django_link(
     token: &str,
     now: i64,
 ) -> Result<Option<OneTimeToken>> {
-    let is_djangos = matches!(purpose, Purpose::Activation | Purpose::PasswordReset);
-    let Some(key) = key.filter(|_| is_djangos) else { return Ok(None) };
+    let Some(key) = key.filter(|_| is_mailed_by_django(purpose)) else { return Ok(None) };
     if number(tx, meta::DJANGO_LINKS_UNTIL).await?.is_none_or(|until| now >= until) {
         return Ok(None);
     }

@@ -4,7 +4,9 @@
 use std::net::IpAddr;
 
 use crate::auth::accounts::address::{self, AddressChange, refuse_own_email};
-use crate::auth::accounts::django_links::{admit_django_link, row_of_django_link};
+use crate::auth::accounts::django_links::{
+    admit_django_link, is_mailed_by_django, row_of_django_link,
+};
 use crate::auth::accounts::find::{lock_by_email, lock_by_id};
 use crate::auth::accounts::ownership::{become_sole_owner, is_opened_by_provider};
 use crate::auth::domain::Auth;
@@ -109,7 +111,8 @@ impl Auth {
 
     /// Activates an account by the mailed token.
     pub async fn activate(&self, uid: &str, token: &str, from: IpAddr) -> Result<()> {
-        self.limited(from, self.try_activate(uid, token, from)).await
+        let activated = self.limited(from, self.try_activate(uid, token, from)).await;
+        activated.map_err(|error| self.doubt_link(error))
     }
 
     async fn try_activate(&self, uid: &str, token: &str, from: IpAddr) -> Result<()> {
@@ -144,7 +147,8 @@ impl Auth {
         new: Password,
         from: IpAddr,
     ) -> Result<()> {
-        self.limited(from, self.try_reset_password(uid, token, new, from)).await
+        let reset = self.limited(from, self.try_reset_password(uid, token, new, from)).await;
+        reset.map_err(|error| self.doubt_link(error))
     }
 
     async fn try_reset_password(
@@ -250,7 +254,20 @@ impl Auth {
         let django = self.django_links.as_ref();
         match row_of_django_link(&mut tx, django, purpose, account_id, token, now).await? {
             Some(_) => Ok(LinkState::Open),
+            None if django.is_some() && is_mailed_by_django(purpose) => {
+                self.adopting.check().map(|()| LinkState::Dead)
+            }
             None => Ok(LinkState::Dead),
+        }
+    }
+
+    /// While an adoption is open, a link of the Django may fit the account as it is there by now.
+    fn doubt_link(&self, error: Error) -> Error {
+        match error {
+            Error::UnknownUid | Error::LinkInvalid if self.django_links.is_some() => {
+                self.adopting.unless_open(error)
+            }
+            certain => certain,
         }
     }
 }

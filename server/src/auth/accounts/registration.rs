@@ -43,9 +43,11 @@ pub enum NewPassword {
 }
 
 impl Auth {
-    /// Counts an attempt to register, before the answer reveals which accounts exist.
+    /// Counts an attempt to register, before the answer reveals which accounts exist. Fails while an
+    /// adoption is open: a name that is free here may belong to somebody who still comes.
     pub fn admit_registration(&self, from: IpAddr) -> Result<()> {
-        self.within_limit(self.limits.count_registration(from, self.clock.now()))
+        self.within_limit(self.limits.count_registration(from, self.clock.now()))?;
+        self.adopting.check()
     }
 
     /// Creates an account. `from` is the address of the client; `None` for an operator.

@@ -2,6 +2,7 @@
 //! find its accounts here, and storing it. A newer file of the same system changes only what has
 //! changed there, and nothing that has changed here.
 
+mod completion;
 mod ended;
 mod item;
 mod ledger;
@@ -11,3 +12,5 @@ pub mod run;
 mod seen;
 mod stored;
 mod turn;
+
+pub use item::{API_TOKEN, PAIR};

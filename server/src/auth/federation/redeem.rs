@@ -3,6 +3,7 @@
 //! its result: if this server fails or the account is refused, the app can retry with the same code.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::auth::domain::Auth;
 use crate::auth::federation::answer::{Callback, open_for_app, open_for_client};
@@ -45,6 +46,7 @@ impl Auth {
             by: SignedInBy::Provider,
             from,
             noticed: self.noticed_network(policy, from),
+            adopting: Arc::clone(&self.adopting),
         };
         let (opened, account) =
             self.limited(from, self.sign_in_by_code(sign_in, code, verifier)).await?;

@@ -3,8 +3,10 @@
 //! password cannot open.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::auth::accounts::ownership::become_sole_owner;
+use crate::auth::adopting::Adopting;
 use crate::auth::domain::Auth;
 use crate::auth::federation::answer::provider_error;
 use crate::auth::federation::handle::is_handle;
@@ -44,6 +46,7 @@ pub struct ProviderSignIn {
     pub from: IpAddr,
     /// The owner gets a mail if this network is new; `None`: no mail.
     pub noticed: Option<String>,
+    pub adopting: Arc<Adopting>,
 }
 
 impl Auth {
@@ -69,6 +72,7 @@ impl Auth {
             by: SignedInBy::ProviderToken,
             from,
             noticed: None,
+            adopting: Arc::clone(&self.adopting),
         };
         let opened = self.sign_in_or_register(sign_in, &profile).await?;
         self.pair(policy, opened, None).await
@@ -159,13 +163,15 @@ impl ProviderSignIn {
             return match self.mode {
                 SignInMode::Register => Err(SignInFault::Registered.into()),
                 SignInMode::SignIn | SignInMode::Either if !account.is_active => {
-                    Err(Error::AccountInactive)
+                    Err(self.adopting.unless_open(Error::AccountInactive))
                 }
                 SignInMode::SignIn | SignInMode::Either => {
                     sign_in_known(tx, &account, profile, email, now).await
                 }
             };
         }
+        // Another account of the replaced system may have the identity.
+        self.adopting.check()?;
         // The result shows whether an account has the address: count it like a registration.
         let counted = outbox.limits.count_registration(self.from, now);
         counted.inspect_err(|_| outbox.refuse_attempt(tx, now))?;

@@ -441,7 +441,7 @@ impl Attempt<'_> {
     /// store.
     pub fn settle<T>(self, outcome: &Result<T>) -> Vec<Counter> {
         match outcome {
-            Ok(_) | Err(Error::Busy { .. } | Error::Internal(_)) => {
+            Ok(_) | Err(Error::Busy { .. } | Error::AdoptionOpen { .. } | Error::Internal(_)) => {
                 self.give_back();
                 Vec::new()
             }

@@ -2,7 +2,10 @@
 //! a password) for two opaque tokens of one session. A refresh replaces both.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use crate::auth::adopting::Adopting;
+use crate::auth::adoption::PAIR;
 use crate::auth::domain::Auth;
 use crate::auth::federation::sign_in_or_register::{ProviderSignIn, SignInMode};
 use crate::auth::policy::Policy;
@@ -67,6 +70,7 @@ impl Auth {
             by: SignedInBy::ProviderToken,
             from,
             noticed: None,
+            adopting: Arc::clone(&self.adopting),
         };
         self.sign_in_or_register(sign_in, &profile).await?;
         Ok(pair)
@@ -119,7 +123,9 @@ impl Auth {
     ) -> Result<()> {
         let look = async {
             let (mut tx, now) = (self.store.read().await?, self.clock.now());
-            let session = session_for(&mut tx, hash(refresh), policy.name, &client.id).await?;
+            let name = policy.name;
+            let session =
+                session_for(&mut tx, &self.adopting, hash(refresh), name, &client.id).await?;
             match session.is_live(now) {
                 true => Ok(()),
                 false => Err(TokenFault::Spent.into()),
@@ -138,6 +144,7 @@ impl Auth {
     ) -> Result<OpaquePair> {
         let (now, pair, scope) = (self.clock.now(), OpaquePair::new(policy)?, scope.to_owned());
         let (spent, client_id, policy_name) = (hash(refresh), client.id.clone(), policy.name);
+        let adopting = Arc::clone(&self.adopting);
         let by = NewPair {
             key_hash: hash(&pair.access),
             refresh_hash: hash(&pair.refresh),
@@ -148,7 +155,8 @@ impl Auth {
             .store
             .write(move |tx| {
                 Box::pin(async move {
-                    let session = session_for(tx, spent.clone(), policy_name, &client_id).await?;
+                    let found = session_for(tx, &adopting, spent.clone(), policy_name, &client_id);
+                    let session = found.await?;
                     match sessions::spend_refresh(tx, spent, by, now).await? {
                         true => {
                             sessions::update_scope(tx, session.id, scope).await?;
@@ -164,7 +172,8 @@ impl Auth {
     }
 
     /// Ends the session of an access or refresh token of this account and client. Other tokens are
-    /// ignored, as RFC 7009 requires.
+    /// ignored, as RFC 7009 requires. An unknown one may still come while an adoption is open, and
+    /// must not live on then.
     pub async fn revoke_token(
         &self,
         policy: &Policy,
@@ -173,7 +182,7 @@ impl Auth {
         token: &str,
     ) -> Result<()> {
         let (hash, who, now, policy_name) = (hash(token), *who, self.clock.now(), policy.name);
-        let client_id = client.id.clone();
+        let (client_id, adopting) = (client.id.clone(), Arc::clone(&self.adopting));
         self.store
             .write(move |tx| {
                 Box::pin(async move {
@@ -181,6 +190,9 @@ impl Auth {
                         Some(session) => Some(session),
                         None => sessions::session_by_refresh(tx, hash).await?,
                     };
+                    if session.is_none() {
+                        adopting.check()?;
+                    }
                     let session = session.filter(|session| {
                         is_of(session, policy_name, &client_id)
                             && session.account_id == who.account_id
@@ -239,15 +251,21 @@ async fn client_of(tx: &mut Tx, who: &SignedIn) -> Result<Option<String>> {
 /// The session of a client's refresh token, even an ended one; its account is active.
 async fn session_for(
     tx: &mut Tx,
+    adopting: &Adopting,
     refresh_hash: String,
     policy: &str,
     client_id: &str,
 ) -> Result<Session> {
-    let session = sessions::session_by_refresh(tx, refresh_hash).await?;
-    let session = session.filter(|session| is_of(session, policy, client_id));
-    let session = session.ok_or(TokenFault::Malformed)?;
+    let fault = TokenFault::Malformed;
+    let Some(session) = sessions::session_by_refresh(tx, refresh_hash.clone()).await? else {
+        return Err(adopting.unknown_token(tx, PAIR, refresh_hash, fault).await?);
+    };
+    if !is_of(&session, policy, client_id) {
+        return Err(fault.into());
+    }
     request_record::note_session(session.account_id, Some(session.id));
-    active_account(tx, session.account_id).await?;
+    let account = active_account(tx, session.account_id).await;
+    account.map_err(|error| adopting.doubt(error))?;
     Ok(session)
 }
 

@@ -94,7 +94,8 @@ impl Auth {
         if matches!(version, Err(Error::WrongPassword)) {
             self.count_refused(id, Refusal::WrongCurrentPassword);
         }
-        Ok(Reauthentication { who: *who, from, method: Method::Password(version?) })
+        let version = version.map_err(|error| self.adopting.doubt(error))?;
+        Ok(Reauthentication { who: *who, from, method: Method::Password(version) })
     }
 
     /// Fails early if the sign-in is too old, before expensive work.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use crate::auth::adoption::API_TOKEN;
 use crate::auth::domain::Auth;
 use crate::auth::limits::places::known_until;
 use crate::auth::policy::{Policy, TokenForm};
@@ -32,8 +33,12 @@ impl Auth {
     ) -> Result<SignedIn> {
         let now = self.clock.now();
         let mut tx = self.store.read().await?;
-        let session = sessions::session_by_key(&mut tx, hash(key)).await?;
-        let session = session.ok_or(TokenFault::Malformed)?;
+        let hash = hash(key);
+        let Some(session) = sessions::session_by_key(&mut tx, hash.clone()).await? else {
+            let unknown =
+                self.adopting.unknown_token(&mut tx, API_TOKEN, hash, TokenFault::Malformed);
+            return Err(unknown.await?);
+        };
         request_record::note_session(session.account_id, Some(session.id));
         if session.has_ended || access_expiry(&session) <= now {
             return Err(TokenFault::Malformed.into());
@@ -42,7 +47,7 @@ impl Auth {
             |policy: &&Policy| policy.name == session.policy && policy.form == TokenForm::ApiToken;
         let policy = *self.policies.iter().find(serves).ok_or(TokenFault::Malformed)?;
         if !accounts::is_active(&mut tx, session.account_id).await?.ok_or(Error::AccountNotFound)? {
-            return Err(Error::AccountInactive);
+            return Err(self.adopting.unless_open(Error::AccountInactive));
         }
         drop(tx);
         if session.refresh_hash.is_none() && now - session.last_used_at >= STORED_EVERY {

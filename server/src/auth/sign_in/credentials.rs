@@ -145,9 +145,10 @@ impl Auth {
         let mut claims = refresh.claims.whole()?;
         let network = self.places.network(from);
         let refreshed = match refresh.id {
-            Some(id) => self.refresh_own(policy, id, network, now).await?,
-            None => self.refresh_foreign(policy, refresh, network, now).await?,
+            Some(id) => self.refresh_own(policy, id, network, now).await,
+            None => self.refresh_foreign(policy, refresh, network, now).await,
         };
+        let refreshed = refreshed.map_err(|error| self.adopting.doubt(error))?;
         let (known, ends) = (refreshed.place_known_until, now + policy.refresh_seconds);
         self.renew_place(refreshed.account_id, known, from, ends).await;
         self.write_foreign_id(policy, refreshed.account_id, &mut claims).await?;
@@ -215,8 +216,9 @@ impl Auth {
                 self.check_number_in(claims).await?;
                 let mut tx = self.store.read().await?;
                 let session = live_session(&mut tx, id, None, now).await?;
-                active_account(&mut tx, session.account_id).await.map_err(mask_account_state)?;
-                Ok(())
+                let account = active_account(&mut tx, session.account_id).await;
+                let account = account.map_err(|error| self.adopting.doubt(error));
+                account.map(drop).map_err(mask_account_state)
             }
             Some(id) => {
                 let checked = self.check_own_access(id.session, claims.account).await;
@@ -328,8 +330,9 @@ impl Auth {
                 Ok(SignedIn::of_session(account_id, id.session))
             }
             None => {
-                let account = self.foreign_account(claims).await?.ok_or(Error::AccountNotFound)?;
-                let account_id = account.id;
+                let account = self.foreign_account(claims).await?;
+                let unknown = || self.adopting.unless_open(Error::AccountNotFound);
+                let account_id = account.ok_or_else(unknown)?.id;
                 request_record::note_session(account_id, None);
                 Ok(SignedIn { account_id, session: None, in_url: false, of_client: false })
             }
@@ -543,7 +546,7 @@ impl Auth {
         self.check_number(account_id).await?;
         match self.revoked.reason(Subject::Account(account_id)) {
             Some(Reason::Deleted) => return Err(Error::AccountNotFound),
-            Some(_) => return Err(Error::AccountInactive),
+            Some(_) => return Err(self.adopting.unless_open(Error::AccountInactive)),
             None => {}
         }
         if self.revoked.reason(Subject::Session(session)).is_some() {
@@ -553,7 +556,7 @@ impl Auth {
         if sessions_ended || !self.revoked.knows_all(self.clock.now()) {
             let mut tx = self.store.read().await?;
             if !accounts::is_active(&mut tx, account_id).await?.ok_or(Error::AccountNotFound)? {
-                return Err(Error::AccountInactive);
+                return Err(self.adopting.unless_open(Error::AccountInactive));
             }
             if unended_session(&mut tx, session).await?.account_id != account_id {
                 return Err(TokenFault::Malformed.into());

@@ -78,7 +78,7 @@ impl Auth {
         let now = self.clock.now();
         let outcome = match presented.verdict(policy, &session, now) {
             Verdict::Repeat if account.is_active => RefreshOutcome::refreshed(session, account),
-            Verdict::Repeat => return Err(Error::AccountInactive),
+            Verdict::Repeat => return Err(self.adopting.unless_open(Error::AccountInactive)),
             Verdict::Rotate => match self.rotate_at_once(policy, &presented, session, now).await? {
                 Some(rotated) => RefreshOutcome::refreshed(rotated, account),
                 // The transaction finds out why not.
@@ -162,7 +162,8 @@ impl Auth {
     /// verdict from the row after it.
     async fn rotate(&self, policy: &Policy, presented: PresentedToken) -> Result<RefreshOutcome> {
         let (policy, outbox, now) = (*policy, self.outbox.clone(), self.clock.now());
-        self.store
+        let rotated = self
+            .store
             .write(move |tx| {
                 Box::pin(async move {
                     let session = find_session(tx, &presented).await?;
@@ -187,7 +188,8 @@ impl Auth {
                     }
                 })
             })
-            .await
+            .await;
+        rotated.map_err(|error| self.adopting.doubt(error))
     }
 }
 

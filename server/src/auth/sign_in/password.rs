@@ -1,6 +1,7 @@
 //! Sign-in with an identifier and a password. An unknown identifier and a wrong password get the
 //! same answer at the same cost. So does a suspended account, unless the policy reveals its state
-//! after a correct password. A success is one transaction.
+//! after a correct password. While an adoption is open, all of them are "later". A success is one
+//! transaction.
 
 use std::net::IpAddr;
 
@@ -128,7 +129,8 @@ impl Auth {
             if let Some(refusal) = refusal_of(&error) {
                 self.count_refused(account_id, refusal);
             }
-            mask_inactive(policy, error)
+            // Counted as a failure all the same: a right password would be accepted.
+            self.adopting.doubt(mask_inactive(policy, error))
         })
     }
 

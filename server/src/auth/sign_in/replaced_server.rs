@@ -1,12 +1,16 @@
 //! Foreign tokens: those of the server that this one replaced, signed with the same key but without
 //! a token id of this server. They are accepted only for an account that was imported with the
 //! number, or the address, in the token. Access tokens are accepted until they expire; a refresh
-//! follows the rules of the API that receives it.
+//! follows the rules of the API that receives it. While an adoption is open, an account that is not
+//! here may still come.
+
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
+use crate::auth::adopting::Adopting;
 use crate::auth::domain::Auth;
 use crate::auth::policy::Policy;
 use crate::auth::sessions::session::{
@@ -38,10 +42,12 @@ impl Auth {
         network: String,
         now: i64,
     ) -> Result<RefreshedSession> {
-        let AccountClaim::Id(account_id) = refresh.claims.account else {
-            return Err(TokenFault::Malformed.into());
+        let account_id = match refresh.claims.account {
+            AccountClaim::Id(id) => id,
+            AccountClaim::Absent => return Err(TokenFault::Malformed.into()),
+            AccountClaim::Unknown => return Err(self.adopting.unless_open(TokenFault::Malformed)),
         };
-        let policy = *policy;
+        let (policy, adopting) = (*policy, Arc::clone(&self.adopting));
         let new_id = new_session_id()?;
         self.store
             .write(move |tx| {
@@ -49,8 +55,10 @@ impl Auth {
                     // Lock, so that a concurrent change of the password commits before or after
                     // this.
                     accounts::lock_account(tx, account_id).await?;
-                    let account = accounts::account(tx, account_id).await?;
-                    let account = account.ok_or(TokenFault::Malformed)?;
+                    let Some(account) = accounts::account(tx, account_id).await? else {
+                        let fault = TokenFault::Malformed;
+                        return Err(adopting.unknown_account(tx, account_id, fault).await?);
+                    };
                     check_accepted(&refresh.claims, &account)?;
                     if policy.spends() {
                         rotate_foreign(tx, &policy, &refresh, account_id, new_id, now).await
@@ -82,7 +90,7 @@ impl Auth {
             let deleted = revocations::was_deleted(&mut tx, account_id).await?;
             return if deleted { Err(Error::AccountNotFound) } else { Ok(None) };
         };
-        check_accepted(claims, &account)?;
+        check_accepted(claims, &account).map_err(|error| self.adopting.doubt(error))?;
         Ok(Some(account))
     }
 
@@ -163,16 +171,21 @@ pub async fn spend_ended_there(tx: &mut Tx, jti: &str, expires_at: i64, now: i64
 
 /// The active account that was imported with exactly this address and still has it. A token with a
 /// user name has no issue time, so it is refused after any change of the account's credentials.
-pub async fn account_imported_as(tx: &mut Tx, user_name: &str) -> Result<Account> {
+pub async fn account_imported_as(
+    tx: &mut Tx,
+    adopting: &Adopting,
+    user_name: &str,
+) -> Result<Account> {
     let address = Identifier::parse_as(user_name, &[Kind::Email, Kind::Phone]);
     let key = address.ok_or(TokenFault::Malformed)?.key().to_owned();
     let holder = identifiers::account_imported_as(tx, key, user_name.to_owned()).await?;
-    let account = accounts::account(tx, holder.ok_or(TokenFault::Malformed)?).await?;
+    let holder = holder.ok_or_else(|| adopting.unless_open(TokenFault::Malformed))?;
+    let account = accounts::account(tx, holder).await?;
     let account = account.ok_or(TokenFault::Malformed)?;
     match (account.imported, account.undated_refused, account.is_active) {
         (false, ..) => Err(TokenFault::Malformed.into()),
         (true, true, _) => Err(TokenFault::Spent.into()),
-        (true, false, false) => Err(Error::AccountInactive),
+        (true, false, false) => Err(adopting.unless_open(Error::AccountInactive)),
         (true, false, true) => Ok(account),
     }
 }

@@ -3,10 +3,12 @@
 //! if so configured. The session gives the account; the name must still belong to it.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::auth::adopting::Adopting;
 use crate::auth::domain::Auth;
 use crate::auth::policy::{Policy, TokenForm};
 use crate::auth::requester::SignedIn;
@@ -94,15 +96,16 @@ impl Auth {
             .map_err(mask_account_state)?;
         let (user_name, network) = (checked.user_name.clone(), self.places.network(from));
         let refreshed = match checked.id {
-            Some(id) => self.refresh_own_name(policy, id, &user_name, network, now).await?,
+            Some(id) => self.refresh_own_name(policy, id, &user_name, network, now).await,
             None => {
-                let policy = *policy;
+                let (policy, adopting) = (*policy, Arc::clone(&self.adopting));
                 let refreshing = self.store.write(move |tx| {
-                    Box::pin(refresh_foreign_session(tx, policy, checked, network, now))
+                    Box::pin(refresh_foreign_session(tx, adopting, policy, checked, network, now))
                 });
-                refreshing.await?
+                refreshing.await
             }
         };
+        let refreshed = refreshed.map_err(|error| self.adopting.doubt(error))?;
         let (known, ends) = (refreshed.place_known_until, now + policy.refresh_seconds);
         self.renew_place(refreshed.account_id, known, from, ends).await;
         let expires_at = now + policy.access_seconds;
@@ -156,12 +159,12 @@ impl Auth {
         self.check_number_in_name(id, &user_name).await?;
         let mut tx = self.store.read().await?;
         let Some(id) = id else {
-            let account_id = account_imported_as(&mut tx, &user_name).await?.id;
+            let account_id = account_imported_as(&mut tx, &self.adopting, &user_name).await?.id;
             return Ok(SignedIn { account_id, session: None, in_url: false, of_client: false });
         };
         let session = unended_session(&mut tx, id.session).await?;
         if !accounts::is_active(&mut tx, session.account_id).await?.ok_or(Error::AccountNotFound)? {
-            return Err(Error::AccountInactive);
+            return Err(self.adopting.unless_open(Error::AccountInactive));
         }
         check_name(&mut tx, &user_name, session.account_id).await?;
         Ok(SignedIn::of_session(session.account_id, session.id))
@@ -251,15 +254,16 @@ fn bound_claims(kind: TokenType, user_name: &str, expires_at: i64) -> TokenBindi
 /// `uuid`.
 async fn refresh_foreign_session(
     tx: &mut Tx,
+    adopting: Arc<Adopting>,
     policy: Policy,
     checked: Checked,
     network: String,
     now: i64,
 ) -> Result<RefreshedSession> {
-    let account_id = account_imported_as(tx, &checked.user_name).await?.id;
+    let account_id = account_imported_as(tx, &adopting, &checked.user_name).await?.id;
     // Lock, so that a concurrent change of the account commits before or after this.
     accounts::lock_account(tx, account_id).await?;
-    let account_id = account_imported_as(tx, &checked.user_name).await?.id;
+    let account_id = account_imported_as(tx, &adopting, &checked.user_name).await?.id;
     let Checked { uuid, expires_at, .. } = checked;
     let refresh = ForeignRefresh { id: format!("uuid {uuid}"), expires_at };
     adopt_foreign(tx, &policy, &refresh, account_id, network, now).await

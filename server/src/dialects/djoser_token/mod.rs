@@ -286,8 +286,9 @@ fn failure(error: Error) -> Reply {
         Error::LinkInvalid | Error::LinkSpent => djoser::invalid_link_token(),
         // The routes of `oauth` answer these themselves.
         Error::Provider(_) | Error::SignIn(_) | Error::Client(_) => common_failure(&error),
-        Error::RateLimited { .. } | Error::Busy { .. } | Error::Internal(_) => {
-            common_failure(&error)
-        }
+        Error::RateLimited { .. }
+        | Error::Busy { .. }
+        | Error::AdoptionOpen { .. }
+        | Error::Internal(_) => common_failure(&error),
     }
 }

@@ -62,7 +62,7 @@ async fn convert(mut call: Call) -> Answer {
     }
     let Context { auth, policy, .. } = &*call.context;
     let client = converting_client(&call, &request).await;
-    let client = client.map_err(|error| conversion_failure(error, None))?;
+    let client = client.map_err(|error| conversion_failure(doubted(&call, error), None))?;
     let provider = provider_of(&request.backend);
     let pair = auth.convert_token(policy, &client, provider, &request.token, call.client()).await;
     let pair = pair.map_err(|error| conversion_failure(error, provider))?;
@@ -143,6 +143,7 @@ async fn revoke(mut call: Call) -> Answer {
     }
     let Context { auth, policy, .. } = &*call.context;
     let client = authenticate(&call, &id, Some(&secret)).await;
+    let client = client.map_err(|error| doubted(&call, error));
     let client = client.inspect_err(Error::note).map_err(|error| match error {
         Error::Client(_) => invalid_client(),
         other => failure(other),
@@ -222,10 +223,22 @@ async fn client_of(call: &Call, form: &Form) -> Result<OAuthClient, Reply> {
         match authenticate(call, &named, Some(&shown)).await {
             Err(Error::Client(ClientFault::Unknown)) => {}
             Err(Error::Client(ClientFault::Secret)) => id = named,
-            outcome => return outcome.map_err(grant_failure),
+            outcome => return outcome.map_err(|error| grant_failure(doubted(call, error))),
         }
     }
-    authenticate(call, &id, secret.as_deref()).await.map_err(grant_failure)
+    let client = authenticate(call, &id, secret.as_deref()).await;
+    client.map_err(|error| grant_failure(doubted(call, error)))
+}
+
+/// While an adoption is open, an unknown application may still come, and a wrong secret may be its
+/// new one.
+fn doubted(call: &Call, error: Error) -> Error {
+    match error {
+        Error::Client(ClientFault::Unknown | ClientFault::Secret) => {
+            call.context.auth.check_adopted().err().unwrap_or(error)
+        }
+        other => other,
+    }
 }
 
 /// A wrong header that is ignored still counts as a failed attempt.

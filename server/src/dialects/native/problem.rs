@@ -108,7 +108,7 @@ pub fn failure(error: Error) -> Refusal {
         Error::RateLimited { retry_after } => {
             Refusal::of(StatusCode::TOO_MANY_REQUESTS, Code::RateLimited).retry_after(retry_after)
         }
-        Error::Busy { retry_after } => {
+        Error::Busy { retry_after } | Error::AdoptionOpen { retry_after } => {
             Refusal::of(StatusCode::SERVICE_UNAVAILABLE, Code::Busy).retry_after(retry_after)
         }
         Error::Client(_) | Error::Internal(_) => {

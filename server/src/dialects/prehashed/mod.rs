@@ -231,7 +231,7 @@ fn failure(error: Error) -> Reply {
         Error::RateLimited { retry_after } => {
             Reply::later(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests", retry_after)
         }
-        Error::Busy { retry_after } => {
+        Error::Busy { retry_after } | Error::AdoptionOpen { retry_after } => {
             Reply::later(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable", retry_after)
         }
         Error::NoIdentifier
