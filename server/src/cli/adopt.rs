@@ -1,5 +1,5 @@
-//! `propusk adopt`: stores the accounts of another system from an import file, or says what the
-//! file brings.
+//! `propusk adopt`: stores the accounts of another system from an import file, says what the file
+//! brings, or declares that the accounts are complete.
 
 use std::fs::File;
 use std::io::{BufReader, Write};
@@ -10,8 +10,10 @@ use serde::Serialize;
 
 use super::Outcome;
 use super::database::open;
-use super::output::{date, is_json, plain, say, say_json, say_when_heard};
-use crate::auth::{Adoption, AdoptionRules, ParkedName, Report, report_of};
+use super::output::{
+    date, done, is_json, plain, say, say_json, say_json_when_heard, say_when_heard,
+};
+use crate::auth::{Adoption, AdoptionPhase, AdoptionRules, ParkedName, Report, report_of};
 use crate::config::{Config, MAX_FIRST_ID};
 use crate::owner_only;
 
@@ -23,7 +25,8 @@ const PROGRESS: u64 = 10_000;
 #[derive(Args)]
 pub struct AdoptInput {
     /// The import file.
-    file: PathBuf,
+    #[arg(required_unless_present = "complete")]
+    file: Option<PathBuf>,
     /// Say what the file brings, without a look at the database.
     #[arg(long)]
     check: bool,
@@ -37,19 +40,46 @@ pub struct AdoptInput {
     /// Write the report to this new file too, as JSON, with all ids.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    /// Store the last file: no other one is stored after it.
+    #[arg(long = "final", conflicts_with = "check")]
+    is_final: bool,
+    /// Store the file even after the last one: until the next --complete, what is unknown here is
+    /// answered 503 again.
+    #[arg(long, conflicts_with = "check")]
+    reopen: bool,
+    /// Declare that the other system knows nothing that is not known here: from now on, what is
+    /// unknown here is refused.
+    #[arg(
+        long,
+        conflicts_with_all = [
+            "file", "check", "dry_run", "allow_deletions", "report", "is_final", "reopen",
+        ]
+    )]
+    complete: bool,
 }
 
 pub async fn work(config: &Config, input: &AdoptInput) -> Outcome {
-    let file = open_file(&input.file)?;
-    match input.check {
-        true => check(input, file),
-        false => adopt(config, input, file).await,
+    match &input.file {
+        None if input.complete => complete(config).await,
+        None => Err("the import file is missing".into()),
+        Some(path) if input.check => check(input, path),
+        Some(path) => adopt(config, input, path).await,
     }
 }
 
-fn check(input: &AdoptInput, file: BufReader<File>) -> Outcome {
-    let report = report_of(file);
-    let report = report.map_err(|error| format!("{}: {error}", input.file.display()))?;
+async fn complete(config: &Config) -> Outcome {
+    match open(config).await?.complete_adoption().await? {
+        None => Err("nothing was adopted, so that there is nothing to complete".into()),
+        Some(AdoptionPhase::Complete) => done("the adoption was complete already"),
+        Some(AdoptionPhase::Open | AdoptionPhase::LastStored) => {
+            say_when_heard("the adoption is complete: what is unknown here is refused").await
+        }
+    }
+}
+
+fn check(input: &AdoptInput, path: &Path) -> Outcome {
+    let report = report_of(open_file(path)?);
+    let report = report.map_err(|error| format!("{}: {error}", path.display()))?;
     write(input, &report)?;
     match is_json() {
         true => say_json(&serde_json::to_value(&report)?),
@@ -57,7 +87,8 @@ fn check(input: &AdoptInput, file: BufReader<File>) -> Outcome {
     }
 }
 
-async fn adopt(config: &Config, input: &AdoptInput, mut file: BufReader<File>) -> Outcome {
+async fn adopt(config: &Config, input: &AdoptInput, path: &Path) -> Outcome {
+    let mut file = open_file(path)?;
     if let Some(path) = input.report.as_deref().filter(|path| path.exists()) {
         // Better before the long work than after it.
         return Err(format!("{} cannot be written: it exists", path.display()).into());
@@ -66,24 +97,34 @@ async fn adopt(config: &Config, input: &AdoptInput, mut file: BufReader<File>) -
         is_dry_run: input.dry_run,
         numbers_end: config.accounts.first_id.unwrap_or(MAX_FIRST_ID),
         allow_deletions: input.allow_deletions,
+        is_last: input.is_final,
+        reopens: input.reopen,
     };
     let auth = open(config).await?;
     let adopting = auth.adopt(&mut file, &rules, show_progress);
     let adoption = adopting.await;
-    let adoption = adoption.map_err(|error| format!("{}: {error}", input.file.display()))?;
+    let adoption = adoption.map_err(|error| format!("{}: {error}", path.display()))?;
     write(input, &adoption)?;
     if is_json() {
-        return say_json(&serde_json::to_value(&adoption)?);
+        let value = serde_json::to_value(&adoption)?;
+        return match adoption.is_dry_run {
+            true => say_json(&value),
+            false => say_json_when_heard(&value).await,
+        };
     }
     let brought = lines(&adoption.file);
     brought.iter().chain(&changes(&adoption)).try_for_each(|line| say(line))?;
     if adoption.file.tokens.contains_key("refresh_token") && !config.tokens.accept_foreign {
         say("signed tokens of the other system are refused: tokens.accept_foreign is off")?;
     }
-    match adoption.is_dry_run {
-        true => say(&format!("{} changes would be made", adoption.changes())),
-        false => say_when_heard(&format!("{} changes", adoption.changes())).await,
+    if adoption.is_dry_run {
+        return say(&format!("{} changes would be made", adoption.changes()));
     }
+    if input.is_final {
+        say("this was the last file")?;
+    }
+    say("until `propusk adopt --complete`, what is unknown here is answered 503")?;
+    say_when_heard(&format!("{} changes", adoption.changes())).await
 }
 
 fn show_progress(line: u64) {

@@ -65,6 +65,12 @@ pub async fn say_when_heard(line: &str) -> Outcome {
     done(line)
 }
 
+/// The same for a result that is a value.
+pub async fn say_json_when_heard(value: &Value) -> Outcome {
+    tokio::time::sleep(HEARD_WITHIN).await;
+    say_json(value)
+}
+
 /// Prints the result and the database it applies to: the operator may be in another directory than
 /// they think.
 pub fn done(line: &str) -> Outcome {

@@ -17,6 +17,7 @@ use super::seen::State;
 use super::stored::{Outcome, Terms, store};
 use super::turn::Turn;
 use crate::auth::accounts::django_links::accept_links;
+use crate::auth::adopting::{Phase, phase, set_phase};
 use crate::auth::domain::Auth;
 use crate::auth::policy::TokenForm;
 use crate::auth::sessions::cut_off::global_cut_off;
@@ -47,6 +48,10 @@ pub struct AdoptionRules {
     pub numbers_end: i64,
     /// How many accounts may be deleted or disabled, even if that is more than 1 %.
     pub allow_deletions: u64,
+    /// It is the last file.
+    pub is_last: bool,
+    /// It may be stored even if the last one was stored already.
+    pub reopens: bool,
 }
 
 /// What a run has changed, or would change.
@@ -130,6 +135,14 @@ pub enum AdoptionError {
         "{ended} of {all} accounts would be deleted or disabled: if that is right, add --allow-deletions {ended}"
     )]
     Deletions { ended: u64, all: u64 },
+    #[error(
+        "the last file is stored already, and next is `propusk adopt --complete`: to store another one, add --reopen"
+    )]
+    LastStored,
+    #[error(
+        "the adoption is complete: to store another file, add --reopen, and what is unknown here is answered 503 again until `propusk adopt --complete`"
+    )]
+    Complete,
 }
 
 impl Auth {
@@ -141,6 +154,7 @@ impl Auth {
         progress: impl Fn(u64),
     ) -> Result<Adoption, AdoptionError> {
         let terms = self.adoption_terms().await?;
+        self.check_phase(rules).await?;
         file.rewind().map_err(|problem| FileError::Unreadable { line: 1, problem })?;
         let claims = claims_of(&mut *file)?;
         let turn = Turn::begin(&self.store).await?;
@@ -174,6 +188,9 @@ impl Auth {
         for kind in ENDED_BY_ABSENCE {
             self.end_missing(kind, &ledger, terms.now, &mut run).await?;
         }
+        if rules.is_last {
+            self.note_last(run.turn).await?;
+        }
         Ok(run.adoption)
     }
 
@@ -183,6 +200,17 @@ impl Auth {
         let policy = self.policies.iter().find(|policy| policy.form == TokenForm::ApiToken);
         let (now, policy) = (self.clock.now(), policy.copied());
         Ok(Terms { now, foreign_not_before, policy, may_be_deleted: true })
+    }
+
+    /// Fails if no file may be stored any more. A dry run may say what one would change.
+    async fn check_phase(&self, rules: &AdoptionRules) -> Result<(), AdoptionError> {
+        let mut tx = self.store.read().await?;
+        match phase(&mut tx).await? {
+            _ if rules.is_dry_run || rules.reopens => Ok(()),
+            None | Some(Phase::Open) => Ok(()),
+            Some(Phase::LastStored) => Err(AdoptionError::LastStored),
+            Some(Phase::Complete) => Err(AdoptionError::Complete),
+        }
     }
 
     async fn check_plan(
@@ -212,8 +240,8 @@ impl Auth {
         }
     }
 
-    /// Raises the next number once, because its lock would hold up a running server with each
-    /// batch.
+    /// Opens the adoption, and raises the next number once, because its lock would hold up a running
+    /// server with each batch.
     async fn begin_adoption(&self, file: &Report, turn: Turn) -> Result<(), AdoptionError> {
         let (highest, taken_at) = (file.accounts.highest_number, file.taken_at);
         let link_seconds = file.django_link_seconds.and_then(|seconds| i64::try_from(seconds).ok());
@@ -222,6 +250,7 @@ impl Auth {
                 if !turn.take(tx).await? {
                     return Ok(false);
                 }
+                set_phase(tx, Phase::Open).await?;
                 if let Some(highest) = highest {
                     accounts::raise_sequence(tx, highest).await?;
                 }
@@ -232,11 +261,22 @@ impl Auth {
                 Ok(true)
             })
         });
-        let is_its_turn: bool = beginning.await?;
-        match is_its_turn {
-            true => Ok(()),
-            false => Err(AdoptionError::Simultaneous),
-        }
+        in_turn(beginning.await?)?;
+        Ok(self.load_adopting().await.map(drop)?)
+    }
+
+    /// Notes that the last file has been stored as a whole.
+    async fn note_last(&self, turn: Turn) -> Result<(), AdoptionError> {
+        let end = self.store.write(move |tx| {
+            Box::pin(async move {
+                let is_its_turn = turn.take(tx).await?;
+                if is_its_turn {
+                    set_phase(tx, Phase::LastStored).await?;
+                }
+                Ok(is_its_turn)
+            })
+        });
+        in_turn(end.await?)
     }
 
     async fn store_batch(
@@ -363,6 +403,14 @@ fn plan(
     }
     adoption.file = draft.finish();
     Ok((adoption, disabled))
+}
+
+/// Fails if another run has written meanwhile.
+fn in_turn(is_its_turn: bool) -> Result<(), AdoptionError> {
+    match is_its_turn {
+        true => Ok(()),
+        false => Err(AdoptionError::Simultaneous),
+    }
 }
 
 fn is_disabled(item: &Item) -> bool {
