@@ -1,17 +1,21 @@
 //! A server in the test's own process: fresh database, free port, a clock that the test moves,
 //! cheap password hashes, no limits, a mail server of its own.
 
+use std::io::Cursor;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use propusk_server::auth::password::Password;
-use propusk_server::auth::{Auth, Import, NewPassword, QueuedMail, Registration};
+use propusk_server::auth::{
+    Adoption, AdoptionRules, Auth, Import, NewPassword, QueuedMail, Registration,
+};
 use propusk_server::config::{Config, Hashing, Secret};
 use propusk_server::identifier::{Identifier, Kind};
 use propusk_server::store::{self, Store};
 use propusk_server::{Clock, Server};
 use propusk_stand_in::StandIn;
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -20,6 +24,7 @@ use crate::SECRET;
 use crate::contract::{Backdoor, Subject};
 use crate::database::Database;
 use crate::http::Client;
+use crate::import_file::import_file;
 use crate::links::Link;
 use crate::providers::{point_at, register_at};
 use crate::smtp::{Received, SmtpServer};
@@ -173,6 +178,20 @@ impl TestServer {
         let import = Import { number, joined_at, name: who.to_owned() };
         let imported = self.auth.import_account(registration, import).await;
         assert!(imported.expect("the name is free").is_some(), "the number {number} is free");
+    }
+
+    /// Adopts the accounts of another system. What may be otherwise there is answered 503, until
+    /// the adoption is declared complete.
+    pub async fn adopt(&self, lines: &[Value]) -> Adoption {
+        let rules = AdoptionRules {
+            is_dry_run: false,
+            numbers_end: 1_000_000,
+            allow_deletions: u64::MAX,
+            is_last: false,
+            reopens: true,
+        };
+        let mut file = Cursor::new(import_file(1_000, lines));
+        self.auth.adopt(&mut file, &rules, |_| ()).await.expect("a whole file")
     }
 
     /// The link in the newest mail to this address.

@@ -41,6 +41,8 @@ async fn successor(operator: &Operator, django: &Django, stack: Stack) -> Proces
         assert!(status.success(), "{stderr}");
         assert_eq!(stdout.trim_end().ends_with(": 0 changes"), !is_first, "{stdout}");
     }
+    let completed = operator.run(SETTINGS, &["adopt", "--complete"], "").await;
+    assert!(completed.status.success(), "{}", completed.stderr);
     server
 }
 

@@ -7,12 +7,13 @@ use propusk_server::Clock;
 use propusk_server::auth::{AdoptionRules, Hs256};
 use propusk_tests::SECRET;
 use propusk_tests::http::Client;
+use propusk_tests::import_file::import_file;
 use propusk_tests::operator::*;
 use propusk_tests::process::Finished;
 use propusk_tests::server::TestServer;
 use propusk_tests::tokens::claims_of;
 use propusk_tests::user::{NEW_PASSWORD, PASSWORD, me, refresh, sign_in};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// Of [`PASSWORD`] and [`NEW_PASSWORD`], as an old Django stores them.
 const OLD_HASH: &str = "sha1$seasalt2$8a17299d81993f7ae7b41a1f8c94dc28efebbb95";
@@ -29,22 +30,6 @@ const ACCESS_SHA256: &str = "b7cc3f7e186e7809e7c4772224f28428c8c12d744a14c76646d
 
 const SETTINGS: &[(&str, &str)] =
     &[("PROPUSK_TOKENS__ACCEPT_FOREIGN", "true"), ("PROPUSK_ACCOUNTS__FIRST_ID", "1000000")];
-
-/// An import file with these lines, as of `taken_at`.
-fn file(taken_at: i64, lines: &[Value]) -> String {
-    let mut counts = Map::new();
-    for line in lines {
-        let kind = line["kind"].as_str().expect("a kind").to_owned();
-        let count = counts.get(&kind).and_then(Value::as_u64).unwrap_or_default();
-        counts.insert(kind, json!(count + 1));
-    }
-    let start = json!({
-        "kind": "start", "format": "propusk-import", "version": 1, "taken_at": taken_at,
-    });
-    let end = json!({"kind": "end", "counts": counts});
-    let lines = [&start].into_iter().chain(lines).chain([&end]);
-    lines.map(|line| format!("{line}\n")).collect()
-}
 
 fn account(id: i64, more: Value) -> Value {
     let mut line = json!({
@@ -86,6 +71,12 @@ async fn adopt(operator: &Operator, text: &str, options: &[&str]) -> Value {
     serde_json::from_str(&stdout).expect("JSON")
 }
 
+async fn complete(operator: &Operator) {
+    let Finished { status, stderr, .. } =
+        operator.run(SETTINGS, &["adopt", "--complete"], "").await;
+    assert!(status.success(), "{stderr}");
+}
+
 async fn assert_refused(operator: &Operator, text: &str, options: &[&str], error: &str) {
     operator.write("accounts.jsonl", text);
     let arguments = [&["adopt", "accounts.jsonl"], options].concat();
@@ -117,7 +108,7 @@ async fn adopted_owner_signs_in_and_live_tokens_work() {
     let server = operator.start(SETTINGS).await;
     let client = &server.client;
     let now = Clock::system().now();
-    let text = file(
+    let text = import_file(
         now,
         &[
             account(7, json!({"phone": "+7 999 123-00-17", "username": "seven"})),
@@ -144,6 +135,7 @@ async fn adopted_owner_signs_in_and_live_tokens_work() {
     assert_eq!((&planned["new"], &stored["new"]), (&new, &new));
     let parked = json!([{"account": "9", "kind": "email", "kept_by": "7"}]);
     assert_eq!(stored["file"]["parked"]["another account has it"], parked);
+    complete(&operator).await;
     for name in ["user7@example.com", "+79991230017"] {
         let pair = sign_in(client, name, PASSWORD).await;
         assert_eq!(pair.status, 200, "{name}: {}", pair.text());
@@ -171,7 +163,7 @@ async fn adopted_owner_signs_in_and_live_tokens_work() {
 async fn foreign_id_and_attributes_come_with_the_account() {
     let operator = operator().await;
     let line = account(1, json!({"foreign_id": "u-1", "attributes": {"role": "editor"}}));
-    adopt(&operator, &file(1_000, &[line]), &[]).await;
+    adopt(&operator, &import_file(1_000, &[line]), &[]).await;
     let rows = async |sql: &'static str| {
         let store = operator.store().await;
         let rows = column(&store, sql, sql).await;
@@ -182,7 +174,7 @@ async fn foreign_id_and_attributes_come_with_the_account() {
     let attributes = "select attributes from account_attributes";
     assert_eq!(rows(attributes).await, [r#"{"role":"editor"}"#]);
     let newer = [account(1, json!({"foreign_id": "u-2"}))];
-    let adoption = adopt(&operator, &file(2_000, &newer), &[]).await;
+    let adoption = adopt(&operator, &import_file(2_000, &newer), &[]).await;
     assert_eq!(adoption["conflicts"], json!({"foreign_id": ["1"]}));
     assert_eq!(rows("select foreign_id from accounts").await, ["u-1"]);
     assert_eq!(rows(attributes).await, ["{}"]);
@@ -217,7 +209,8 @@ async fn token_that_is_spent_there_is_refused_at_an_api_with_a_key_of_its_own() 
         ("PROPUSK_APIS__SHOP__SIGNING_KEY", KEY_OF_SHOP),
     ];
     let server = operator.start(&[SETTINGS, &shop].concat()).await;
-    adopt(&operator, &file(1_000, &[account(7, json!({})), spent_token("spent")]), &[]).await;
+    adopt(&operator, &import_file(1_000, &[account(7, json!({})), spent_token("spent")]), &[])
+        .await;
     for (jti, status) in [("live", 200), ("spent", 401)] {
         let claims = claims_of(&refresh_token(7, jti)).to_string();
         let token = Hs256::new(KEY_OF_SHOP.as_bytes()).sign(claims.as_bytes());
@@ -243,12 +236,12 @@ async fn second_run_with_the_same_file_changes_nothing() {
         json!({"kind": "identity", "account": 2, "provider": "vk", "subject": "1"}),
         spent_token("spent"),
     ];
-    let text = file(1_000, &lines);
+    let text = import_file(1_000, &lines);
     adopt(&operator, &text, &[]).await;
     for options in [&["--dry-run"][..], &[]] {
         assert_no_change(&adopt(&operator, &text, options).await);
     }
-    assert_refused(&operator, &file(999, &lines), &[], "a file as of a later time").await;
+    assert_refused(&operator, &import_file(999, &lines), &[], "a file as of a later time").await;
 }
 
 #[tokio::test]
@@ -289,7 +282,7 @@ async fn newer_file_changes_what_has_changed_there() {
     let token = |account: i64, sha256: &str| json!({"kind": "api_token", "account": account, "sha256": sha256});
     let mut lines: Vec<_> = (1..=8).map(|id| account(id, json!({}))).collect();
     lines.extend([token(4, KEY_SHA256), token(5, SECOND_SHA256)]);
-    adopt(&operator, &file(1_000, &lines), &[]).await;
+    adopt(&operator, &import_file(1_000, &lines), &[]).await;
     let live = refresh_token(8, "logged out");
     assert_eq!(refresh(client, &live).await.status, 200);
     assert_eq!(status_of_key(client, KEY).await, 200);
@@ -305,7 +298,7 @@ async fn newer_file_changes_what_has_changed_there() {
         token(5, SECOND_SHA256),
         spent_token("logged out"),
     ];
-    let newer = file(2_000, &newer);
+    let newer = import_file(2_000, &newer);
     let guarded = "2 of 8 accounts would be deleted or disabled";
     assert_refused(&operator, &newer, &[], guarded).await;
     assert_refused(&operator, &newer, &["--allow-deletions", "1"], guarded).await;
@@ -314,6 +307,7 @@ async fn newer_file_changes_what_has_changed_there() {
     assert_eq!(adoption["changed"], json!({"account": 4}));
     assert_eq!(adoption["ended"], json!({"account": 1, "api_token": 1}));
     assert_eq!((&adoption["conflicts"], &adoption["refused"]), (&json!({}), &json!({})));
+    complete(&operator).await;
     assert_eq!(sign_in(client, "user1@example.com", PASSWORD).await.status, 401);
     assert_eq!(sign_in(client, "user1@example.com", NEW_PASSWORD).await.status, 200);
     for name in ["user2@example.com", "user3@example.com"] {
@@ -327,7 +321,7 @@ async fn newer_file_changes_what_has_changed_there() {
     assert_eq!(refresh(client, &live).await.status, 401);
     assert_eq!(status_of_key(client, KEY).await, 401);
     assert_eq!(status_of_key(client, SECOND_KEY).await, 200);
-    assert_no_change(&adopt(&operator, &newer, &[]).await);
+    assert_no_change(&adopt(&operator, &newer, &["--reopen"]).await);
     assert_eq!(outbox(&operator).await, Vec::<String>::new());
 }
 
@@ -353,7 +347,7 @@ async fn what_has_changed_here_is_reported_and_stays() {
     let server = operator.start(SETTINGS).await;
     let client = &server.client;
     let lines = [account(1, json!({})), account(2, json!({})), account(3, json!({}))];
-    adopt(&operator, &file(1_000, &lines), &[]).await;
+    adopt(&operator, &import_file(1_000, &lines), &[]).await;
     let access = sign_in(client, "user1@example.com", PASSWORD).await.field("access");
     let body = json!({"current_password": PASSWORD, "new_password": "a password of here"});
     let bearer = format!("Bearer {access}");
@@ -363,10 +357,11 @@ async fn what_has_changed_here_is_reported_and_stays() {
     operator.user(&["delete", "id:3", "--yes"]).await;
     let newer =
         [account(1, json!({"password": NEW_HASH})), account(3, json!({"username": "three"}))];
-    let adoption = adopt(&operator, &file(2_000, &newer), &["--allow-deletions", "1"]).await;
+    let adoption = adopt(&operator, &import_file(2_000, &newer), &["--allow-deletions", "1"]).await;
     assert_eq!(adoption["conflicts"], json!({"password": ["1"]}));
     let refused = json!({"deleted here": ["3"], "deleted there, used here": ["2"]});
     assert_eq!(adoption["refused"], refused);
+    complete(&operator).await;
     assert_eq!(sign_in(client, "user1@example.com", "a password of here").await.status, 200);
     assert_eq!(sign_in(client, "user1@example.com", NEW_PASSWORD).await.status, 401);
     assert_eq!(sign_in(client, "user2@example.com", PASSWORD).await.status, 200);
@@ -419,13 +414,14 @@ async fn account_that_is_here_keeps_its_number_and_its_name() {
         account(5, json!({})),
         json!({"kind": "api_token", "account": 5, "sha256": KEY_SHA256}),
     ];
-    let adoption = adopt(&operator, &file(1_000, &lines), &[]).await;
+    let adoption = adopt(&operator, &import_file(1_000, &lines), &[]).await;
     assert_eq!(adoption["new"], json!({"account": 1}));
     assert_eq!(adoption["conflicts"], json!({"email": ["1"]}));
     let refused = json!({
         "another account here has this number": ["5"], "its account is not stored": ["5"],
     });
     assert_eq!(adoption["refused"], refused);
+    complete(&operator).await;
     let server = operator.start(SETTINGS).await;
     assert_eq!(status_of_key(&server.client, KEY).await, 401);
     let access = sign_in(&server.client, "user1@example.com", PASSWORD).await.field("access");
@@ -435,7 +431,7 @@ async fn account_that_is_here_keeps_its_number_and_its_name() {
 #[tokio::test]
 async fn file_with_a_number_of_ours_is_refused() {
     let operator = operator().await;
-    let text = file(1_000, &[account(1_000_000, json!({}))]);
+    let text = import_file(1_000, &[account(1_000_000, json!({}))]);
     let error = "the account 1000000 is not below 1000000";
     assert_refused(&operator, &text, &[], error).await;
     assert_eq!(operator.user(&["list"]).await, "");
@@ -461,7 +457,7 @@ async fn account_with_a_text_id_gets_a_number_and_keeps_its_id() {
         })
     };
     let key = json!({"kind": "api_token", "account": "u-1", "sha256": KEY_SHA256});
-    let adoption = adopt(&operator, &file(1_000, &[anna(OLD_HASH), key.clone()]), &[]).await;
+    let adoption = adopt(&operator, &import_file(1_000, &[anna(OLD_HASH), key.clone()]), &[]).await;
     assert_eq!(adoption["new"], json!({"account": 1, "api_token": 1}));
     let access = sign_in(client, "anna@example.com", PASSWORD).await.field("access");
     assert_eq!(me(client, &access).await.json()["id"], 1_000_000);
@@ -470,7 +466,7 @@ async fn account_with_a_text_id_gets_a_number_and_keeps_its_id() {
     let sql = "select foreign_id from accounts";
     assert_eq!(column(&store, sql, sql).await, ["u-1"]);
     store.close().await;
-    let newer = file(2_000, &[anna(NEW_HASH), key]);
+    let newer = import_file(2_000, &[anna(NEW_HASH), key]);
     let adoption = adopt(&operator, &newer, &[]).await;
     assert_eq!(adoption["changed"], json!({"account": 1}));
     assert_eq!(sign_in(client, "anna@example.com", NEW_PASSWORD).await.status, 200);
@@ -517,7 +513,7 @@ async fn run_that_was_killed_is_continued_by_the_next() {
     const ACCOUNTS: i64 = 11_000;
     let operator = operator().await;
     let lines: Vec<_> = (1..=ACCOUNTS).map(|id| account(id, json!({}))).collect();
-    let text = file(1_000, &lines);
+    let text = import_file(1_000, &lines);
     operator.write("accounts.jsonl", &text);
     drop(operator.follow("10000 lines", &["adopt", "accounts.jsonl"]).await);
     let adoption = adopt(&operator, &text, &[]).await;

@@ -11,6 +11,7 @@ mod load;
 mod load_program;
 mod log_lines;
 mod metrics;
+mod open_adoption;
 mod proxies;
 mod questions;
 mod restart;

@@ -1,8 +1,6 @@
 //! Identities that came with an import file.
 
-use std::io::Cursor;
-
-use propusk_server::auth::{Adoption, AdoptionRules};
+use propusk_server::auth::Adoption;
 
 use super::*;
 
@@ -12,17 +10,16 @@ const ANNA: i64 = 7;
 async fn adopt(site: &Site, member: &str, value: &str) -> Adoption {
     let mut identity = json!({"kind": "identity", "account": ANNA, "provider": "google"});
     identity[member] = json!(value);
-    let text = [
-        json!({"kind": "start", "format": "propusk-import", "version": 1, "taken_at": 1_000}),
+    let lines = [
         json!({"kind": "account", "id": ANNA, "username": "anna", "email": "anna@example.com"}),
         json!({"kind": "account", "id": 8, "username": "bob"}),
         identity,
-        json!({"kind": "end", "counts": {"account": 2, "identity": 1}}),
     ];
-    let text = text.map(|line| line.to_string()).join("\n");
-    let rules = AdoptionRules { is_dry_run: false, numbers_end: 1_000, allow_deletions: 0 };
-    let mut file = Cursor::new(text);
-    site.server.auth.adopt(&mut file, &rules, |_| ()).await.expect("a whole file")
+    site.server.adopt(&lines).await
+}
+
+async fn complete(site: &Site) {
+    site.server.auth.complete_adoption().await.expect("the database answers");
 }
 
 /// The account that this user of Google gets.
@@ -39,6 +36,16 @@ async fn adopted_identity_opens_its_account_by_subject() {
 }
 
 #[tokio::test]
+async fn unknown_identity_gets_an_account_only_when_the_adoption_is_complete() {
+    let site = Site::start().await;
+    adopt(&site, "subject", "501").await;
+    let unknown = User::new("elsewhere").with_id("502");
+    assert_eq!(site.sign_in(&unknown, Provider::Google).await.status, 503);
+    complete(&site).await;
+    assert!(account_of(&site, &unknown).await.is_number());
+}
+
+#[tokio::test]
 async fn adopted_identity_by_address_becomes_one_by_subject() {
     let site = Site::start().await;
     adopt(&site, "email", "Gmail.Anna@example.com").await;
@@ -46,6 +53,7 @@ async fn adopted_identity_by_address_becomes_one_by_subject() {
     for _ in 0..2 {
         assert_eq!(account_of(&site, &user).await, ANNA);
     }
+    complete(&site).await;
     // From now on the subject counts, and not the address.
     let moved = user.clone().with_email("other@example.com");
     assert_eq!(account_of(&site, &moved).await, ANNA);
@@ -57,6 +65,7 @@ async fn adopted_identity_by_address_becomes_one_by_subject() {
 async fn adopted_identity_by_address_is_refused_if_it_is_not_verified_or_too_late() {
     let site = Site::start().await;
     adopt(&site, "email", "gmail.anna@example.com").await;
+    complete(&site).await;
     let unverified = User::new("gmail.anna").with_id("501").with_email_verified(false);
     assert_ne!(account_of(&site, &unverified).await, ANNA);
     site.server.execute("update pending_identities set expires_at = 0").await;

@@ -1,4 +1,4 @@
-//! Adoption of existing tokens, so that users stay signed in.
+//! Adoption of existing tokens, and of the accounts of another system: users stay signed in.
 
 use std::time::Duration;
 
@@ -283,4 +283,32 @@ async fn adoption_of_invalid_tokens_is_refused_before_any_request() {
 
 fn client(dialect: Dialect) -> Client {
     Client::builder("http://127.0.0.1:9").dialect(dialect).build().expect("a client")
+}
+
+/// The server does not know yet what is true: the account may have been enabled there.
+#[tokio::test]
+async fn session_outlives_a_refusal_that_an_open_adoption_may_prove_wrong() {
+    let dialects = [
+        Dialect::DjoserJwt,
+        Dialect::Simplejwt,
+        Dialect::SimplejwtRotating,
+        Dialect::Prehashed,
+        Dialect::Native,
+    ];
+    for dialect in dialects {
+        let peer = Peer::ours(dialect).await;
+        peer.account("nina").await;
+        let client = peer.builder().build().expect("a client");
+        client.sign_in(&peer.identifier("nina"), PASSWORD).await.expect("a sign-in");
+        peer.open_adoption().await;
+        peer.suspend("nina").await;
+        peer.expire_access().await;
+        let refused = kind(client.access_token().await);
+        assert!(matches!(refused, ErrorKind::RetryLater { .. }), "{dialect:?}: {refused:?}");
+        assert!(client.status().await.expect("a status").is_signed_in(), "{dialect:?}");
+        peer.enable("nina").await;
+        peer.complete_adoption().await;
+        peer.advance(300).await;
+        client.access_token().await.expect("the session goes on");
+    }
 }

@@ -141,6 +141,27 @@ impl Peer {
         read
     }
 
+    /// Ours adopts the accounts of another system, until [`Peer::complete_adoption`].
+    pub async fn open_adoption(&self) {
+        self.ours_alone().adopt(&[]).await;
+    }
+
+    pub async fn complete_adoption(&self) {
+        self.ours_alone().auth.complete_adoption().await.expect("the database answers");
+    }
+
+    /// Enables an account of ours again.
+    pub async fn enable(&self, name: &str) {
+        self.ours_alone().set_active(&email(name), true).await;
+    }
+
+    fn ours_alone(&self) -> &TestServer {
+        match &self.server {
+            Server::Ours(ours) => &ours.0,
+            Server::Django(_) => panic!("only ours adopts accounts"),
+        }
+    }
+
     pub async fn suspend(&self, name: &str) {
         match &self.server {
             Server::Ours(ours) => ours.0.set_active(&email(name), false).await,
