@@ -5,6 +5,10 @@
 use super::{Tx, from_row, on};
 use crate::error::Result;
 
+/// The kinds of keys and tokens.
+pub const API_TOKEN: &str = "api_token";
+pub const PAIR: &str = "oauth_pair";
+
 /// A record as it came.
 #[derive(Clone, Debug)]
 pub struct Adopted {

@@ -15,14 +15,13 @@ use crate::import_file::{
 use crate::language::Language;
 use crate::readable::disturbs_a_line;
 use crate::store::accounts::ImportedDetails;
+pub use crate::store::adopted::{API_TOKEN, PAIR};
 
 pub const ACCOUNT: &str = "account";
-pub const API_TOKEN: &str = "api_token";
 pub const CLIENT: &str = "oauth_client";
 pub const IDENTITY: &str = "identity";
 /// An identity that the other system knows by its address only.
 pub const IDENTITY_BY_ADDRESS: &str = "identity by address";
-pub const PAIR: &str = "oauth_pair";
 /// Has its own table, whose rows expire.
 pub const SPENT: &str = "spent_token";
 

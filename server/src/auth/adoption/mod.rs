@@ -12,5 +12,3 @@ pub mod run;
 mod seen;
 mod stored;
 mod turn;
-
-pub use item::{API_TOKEN, PAIR};

@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::auth::adopting::Adopting;
-use crate::auth::adoption::PAIR;
 use crate::auth::domain::Auth;
 use crate::auth::federation::sign_in_or_register::{ProviderSignIn, SignInMode};
 use crate::auth::policy::Policy;
@@ -15,6 +14,7 @@ use crate::auth::sessions::session::{SessionExtras, active_account, end_live_ses
 use crate::auth::tokens::opaque::random_token;
 use crate::error::{ClientFault, Error, ProviderFault, Result, TokenFault};
 use crate::request_record;
+use crate::store::adopted::PAIR;
 use crate::store::events::{Ending, SignedInBy};
 pub use crate::store::oauth_clients::OAuthClient;
 use crate::store::sessions::{self, NewPair, Session};

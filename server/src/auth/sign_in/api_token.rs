@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::auth::adoption::API_TOKEN;
 use crate::auth::domain::Auth;
 use crate::auth::limits::places::known_until;
 use crate::auth::policy::{Policy, TokenForm};
@@ -16,6 +15,7 @@ use crate::auth::sessions::session::end_live_session;
 use crate::auth::tokens::opaque::access_expiry;
 use crate::error::{Error, Result, TokenFault};
 use crate::request_record;
+use crate::store::adopted::API_TOKEN;
 use crate::store::events::Ending;
 use crate::store::sessions::{self, Session};
 use crate::store::{accounts, known_places};
