@@ -45,7 +45,7 @@ const AUTH: Floors = &[
     &["policy"],
     &["password"],
     &["after_commit", "limits", "tokens"],
-    &["clock_watch", "counts", "names", "numbers", "refused", "revoked", "secrets"],
+    &["adopting", "clock_watch", "counts", "names", "numbers", "refused", "revoked", "secrets"],
 ];
 
 const SDK: Floors = &[
