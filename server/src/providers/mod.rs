@@ -20,7 +20,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValu
 use reqwest::{Method, Url};
 
 pub use self::oauth::{Code, Grant};
-pub use self::outbound::{Outbound, ProviderRequest};
+pub use self::outbound::{Outbound, ProviderRequest, words_of};
 pub use self::profile::{Profile, loggable};
 pub use self::settings::{Problem, check, defaults, endpoint, is_openid_connect};
 use crate::config::{Outbound as OutboundSettings, ProviderSettings};

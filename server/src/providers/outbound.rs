@@ -10,14 +10,11 @@ use std::time::Duration;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode, Url, redirect};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
 
 use super::ProviderError;
 use super::address::AllowedHosts;
 use crate::config::Outbound as OutboundSettings;
-use crate::tls::explained;
+use crate::tls::{client_config, explained};
 
 /// Far above the size of any legitimate answer.
 const MAX_BYTES: usize = 1024 * 1024;
@@ -73,7 +70,7 @@ impl Outbound {
         timeout: Duration,
         ca_file: Option<&Path>,
     ) -> Result<Self, String> {
-        let (allowed_hosts, tls) = (Arc::new(allowed_hosts), tls(ca_file)?);
+        let (allowed_hosts, tls) = (Arc::new(allowed_hosts), client_config(ca_file)?);
         let client = |encrypted| {
             let client = reqwest::Client::builder()
                 .tls_backend_preconfigured(tls.clone())
@@ -122,8 +119,12 @@ impl Outbound {
     }
 }
 
-/// The URL is never logged: it may contain a token.
 fn unreachable(error: reqwest::Error) -> ProviderError {
+    ProviderError::Unreachable(explained(words_of(error), "ca_file in its settings"))
+}
+
+/// The error with its causes. The URL is never logged: it may contain a token.
+pub fn words_of(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(&error);
@@ -131,30 +132,7 @@ fn unreachable(error: reqwest::Error) -> ProviderError {
         text = format!("{text}: {error}");
         cause = error.source();
     }
-    ProviderError::Unreachable(explained(text, "ca_file in its settings"))
-}
-
-fn tls(ca_file: Option<&Path>) -> Result<ClientConfig, String> {
-    let mut roots = RootCertStore::empty();
-    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    if let Some(path) = ca_file {
-        let failed = |problem: String| format!("ca_file {}: {problem}", path.display());
-        let certificates =
-            CertificateDer::pem_file_iter(path).map_err(|e| failed(e.to_string()))?;
-        let before = roots.len();
-        for certificate in certificates {
-            let certificate = certificate.map_err(|error| failed(error.to_string()))?;
-            roots.add(certificate).map_err(|error| failed(error.to_string()))?;
-        }
-        if roots.len() == before {
-            return Err(failed("contains no certificate (PEM)".to_owned()));
-        }
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config =
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let config = config.map_err(|error| format!("TLS: {error}"))?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
+    text
 }
 
 /// A DNS resolver that returns only allowed addresses, which are then the ones connected to.
