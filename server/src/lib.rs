@@ -31,6 +31,7 @@ mod request_record;
 mod startup;
 pub mod store;
 mod tls;
+mod upstream;
 mod webhook;
 
 pub use crate::clock::Clock;

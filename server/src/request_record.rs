@@ -175,6 +175,14 @@ impl RequestRecord {
 
 /// Why a request is refused that has no access token where one is needed.
 pub const NO_CREDENTIAL: &str = "no_credential";
+/// Why a request is refused that a Django answers, or that would make an account while a Django
+/// makes them.
+pub const AT_DJANGO: &str = "at_django";
+
+/// The id of the request that this task serves.
+pub fn current_id() -> Option<RequestId> {
+    Cause::current().request().map(|record| record.id().clone())
+}
 
 /// Calls `show` for each member of the request that this task serves, in the order of a log line.
 pub fn each_member(show: impl FnMut(&'static str, Member<'_>)) {

@@ -17,7 +17,7 @@ const SERVER: Floors = &[
     &["drf"],
     &["api", "pages"],
     &["auth"],
-    &["webhook"],
+    &["upstream", "webhook"],
     &["app_links", "mail", "providers"],
     &["config"],
     &["store"],
