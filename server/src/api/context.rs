@@ -9,11 +9,14 @@ use super::place::Place;
 use crate::auth::{Auth, Policy, Requester};
 use crate::http::client::TrustedProxies;
 use crate::http::head;
+use crate::upstream::Upstream;
 
 pub struct Context {
     pub auth: Arc<Auth>,
     pub policy: Policy,
     pub place: Place,
+    /// Where operations are forwarded that a Django answers; `None`: a proxy sends them there.
+    pub upstream: Option<Upstream>,
     /// Where the server is reached from outside, without a final slash.
     pub public_url: Arc<str>,
     pub proxies: TrustedProxies,

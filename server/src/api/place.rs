@@ -1,6 +1,6 @@
 //! Where an API is served and how it reads a request there. Its document says so, or the settings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
@@ -13,6 +13,8 @@ pub struct Operation {
     pub name: &'static str,
     /// Its path in the document; empty if the document does not have it.
     pub path: &'static str,
+    /// Whether it can make an account.
+    pub makes_accounts: bool,
 }
 
 /// The place of one API.
@@ -21,6 +23,8 @@ pub struct Place {
     /// The path of each operation that is served, by its name. It is served with and without a
     /// final slash; answers show it as it is here.
     pub paths: BTreeMap<&'static str, String>,
+    /// The operations that a Django answers.
+    pub at_django: BTreeSet<&'static str>,
     /// The words before a token in the `Authorization` header; the first is in challenges.
     pub header_words: Vec<String>,
     /// The field of the name in a sign-in.
@@ -40,6 +44,11 @@ impl Place {
     /// The path of an operation, if it is served.
     pub fn path(&self, operation: &str) -> Option<&str> {
         self.paths.get(operation).map(String::as_str)
+    }
+
+    /// The path of an operation, if this server answers it.
+    pub fn own_path(&self, operation: &str) -> Option<&str> {
+        self.path(operation).filter(|_| !self.at_django.contains(operation))
     }
 
     /// Whether a further member of the answer to a sign-in shows an attribute.

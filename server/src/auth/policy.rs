@@ -45,6 +45,9 @@ pub struct Policy {
     pub new_address_waits: bool,
     /// Whether new accounts must be activated; `None`: this API has no such setting.
     pub activation: Option<bool>,
+    /// Whether a replaced Django makes the accounts of this API. Then no API makes any: the numbers of
+    /// the two would meet.
+    pub registers_at_django: bool,
     /// Whether a sign-in from a new network is mailed to the owner; `None`: no such setting.
     pub new_network_notice: Option<bool>,
     /// The form of access credentials.
@@ -88,6 +91,7 @@ impl Policy {
         reports_inactive: false,
         new_address_waits: false,
         activation: None,
+        registers_at_django: false,
         new_network_notice: None,
         form: TokenForm::SimpleJwt,
         user_id: UserIdForm::Number,

@@ -444,6 +444,21 @@ pub struct ApiSettings {
     pub links: Links,
     /// The maximum of live sessions of an account at this API.
     pub max_sessions: Option<i64>,
+    /// Who answers an operation, by its name; this server, if it is not here.
+    pub routes: BTreeMap<String, AnsweredBy>,
+    /// The address of the Django, to which its operations are forwarded. `None`: a proxy in front of
+    /// this server sends them there.
+    pub upstream: Option<String>,
+    /// How long an answer of the Django may take.
+    pub upstream_seconds: Option<u64>,
+}
+
+/// Who answers an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AnsweredBy {
+    Django,
+    Propusk,
 }
 
 /// A member of an answer: what it says of an account, or an object of such members.
@@ -641,6 +656,9 @@ impl Default for ApiSettings {
             activation: None,
             links: Links::default(),
             max_sessions: None,
+            routes: BTreeMap::new(),
+            upstream: None,
+            upstream_seconds: None,
         }
     }
 }

@@ -287,8 +287,8 @@ impl Named {
     fn knows(&self, key: &str) -> bool {
         self.split(key).is_some_and(|(_, setting)| {
             let map = setting.split_once('.').map(|(map, _)| map);
-            let is_of_map =
-                self.section == "apis" && matches!(map, Some("paths" | "claims" | "answer"));
+            let is_of_map = self.section == "apis"
+                && matches!(map, Some("paths" | "claims" | "answer" | "routes"));
             is_of_map || self.keys.iter().any(|known| known == setting)
         })
     }

@@ -50,6 +50,7 @@ pub fn views() -> Vec<View> {
             .cookies()
             .get(root),
         user_view("users", "/api/auth/users/", "User List")
+            .making_accounts()
             .get(djoser::list::<Users>)
             .open_post(register),
         user_view("me", "/api/auth/users/me/", "Me")

@@ -10,7 +10,7 @@ mod profile;
 mod simplejwt;
 mod simplejwt_rotating;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::Router;
@@ -21,6 +21,7 @@ use crate::auth::{AccountValue, Policy};
 use crate::config::{Config, ConfigError, DialectSettings, Signing, UserIdForm};
 use crate::drf::View;
 use crate::openapi::Fragment;
+use crate::upstream::Upstream;
 
 /// All APIs.
 const ALL: &[Dialect] = &[
@@ -77,6 +78,7 @@ impl Views {
         let documented = self.operations().into_iter().filter(|one| !one.path.is_empty());
         Place {
             paths: documented.map(|one| (one.name, one.path.to_owned())).collect(),
+            at_django: BTreeSet::new(),
             header_words: vec![self.header_word.to_owned()],
             sign_in_field: self.sign_in_field,
             members: Vec::new(),
@@ -89,6 +91,8 @@ impl Views {
 pub struct Api {
     pub policy: Policy,
     pub place: Place,
+    /// Where operations are forwarded that a Django answers.
+    pub upstream: Option<Upstream>,
     dialect: Dialect,
 }
 
@@ -99,7 +103,7 @@ impl Api {
             Home::Below(_) => Place::default(),
             Home::Views(views) => views.place(),
         };
-        Api { policy: dialect.policy, place, dialect }
+        Api { policy: dialect.policy, place, upstream: None, dialect }
     }
 
     /// The patterns of all its paths; each is served with and without its final slash.
@@ -119,7 +123,7 @@ impl Api {
         (self.dialect.mount)(context)
     }
 
-    /// Its part of the OpenAPI document.
+    /// Its part of the OpenAPI document, without what a Django answers.
     pub fn openapi(&self) -> Fragment {
         let fragment = (self.dialect.openapi)(self.policy.name);
         match &self.dialect.home {
@@ -147,7 +151,7 @@ impl Api {
         let served = |one: &Operation| {
             // The description calls an operation that no document has by its name.
             let described = if one.path.is_empty() { one.name } else { one.path };
-            Some((described, place.path(one.name)?))
+            Some((described, place.own_path(one.name)?))
         };
         let fragment = fragment.moved(&operations.iter().filter_map(served).collect());
         let fragment = match place.header_words.first() {
@@ -270,8 +274,6 @@ fn chosen<T: Copy>(default: Option<T>, configured: Option<T>) -> Option<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
     use crate::api::Route;
     use crate::openapi;

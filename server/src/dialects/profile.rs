@@ -4,17 +4,21 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use super::{ALL, Api, Dialect, Home, Views};
 use crate::api::{Member, Operation, Place};
 use crate::auth::{AccountValue, ApiLinks, Claim, Policy, ResetPage, TokenForm};
-use crate::config::{AnswerMember, ApiSettings, ConfigError, Links, UserIdForm};
+use crate::config::{AnswerMember, AnsweredBy, ApiSettings, ConfigError, Links, UserIdForm};
 use crate::identifier::Kind;
+use crate::upstream::Upstream;
 
 type Built<T> = Result<T, ConfigError>;
 
 /// The operation whose path has a page for a new password, in a dialect with such a page.
 const RESET: &str = "reset_password_confirm";
+/// How long an answer of a Django may take, as a worker of gunicorn may.
+const UPSTREAM_SECONDS: u64 = 30;
 
 /// The API of these settings.
 pub fn api(name: &str, settings: &ApiSettings) -> Built<Api> {
@@ -28,7 +32,7 @@ pub fn api(name: &str, settings: &ApiSettings) -> Built<Api> {
     let (dialect, views) = profile.dialect()?;
     let place = profile.place(&dialect, &views)?;
     let policy = profile.policy(&dialect.policy, &views, &place)?;
-    Ok(Api { policy, place, dialect })
+    Ok(Api { policy, place, upstream: profile.upstream()?, dialect })
 }
 
 /// An API's name and settings.
@@ -58,8 +62,10 @@ impl Profile<'_> {
     fn place(&self, dialect: &Dialect, views: &Views) -> Built<Place> {
         let document = views.place();
         let ApiSettings { header_words, sign_in_field, .. } = self.settings;
+        let paths = self.paths(dialect, views)?;
         Ok(Place {
-            paths: self.paths(dialect, views)?,
+            at_django: self.at_django(&paths)?,
+            paths,
             header_words: match header_words.is_empty() {
                 true => document.header_words,
                 false => header_words.clone(),
@@ -72,10 +78,11 @@ impl Profile<'_> {
     /// The path of each operation that is served.
     fn paths(&self, dialect: &Dialect, views: &Views) -> Built<BTreeMap<&'static str, String>> {
         let operations = views.operations();
-        let ApiSettings { paths: own, operations: named, .. } = self.settings;
+        let ApiSettings { paths: own, operations: named, routes, .. } = self.settings;
         for (setting, name) in own
             .keys()
             .map(|name| (format!("paths.{name}"), name))
+            .chain(routes.keys().map(|name| (format!("routes.{name}"), name)))
             .chain(named.iter().map(|name| ("operations".to_owned(), name)))
         {
             if !operations.iter().any(|one| one.name == *name) {
@@ -114,6 +121,29 @@ impl Profile<'_> {
             paths.insert(one.name, path);
         }
         Ok(paths)
+    }
+
+    /// The operations that a Django answers.
+    fn at_django(&self, paths: &BTreeMap<&'static str, String>) -> Built<BTreeSet<&'static str>> {
+        let mut at_django = BTreeSet::new();
+        for (name, by) in &self.settings.routes {
+            let Some((operation, _)) = paths.get_key_value(name.as_str()) else {
+                let problem = "is set, but the API has no path for this operation";
+                return Err(self.invalid(&format!("routes.{name}"), problem));
+            };
+            if *by == AnsweredBy::Django {
+                at_django.insert(*operation);
+            }
+        }
+        Ok(at_django)
+    }
+
+    fn upstream(&self) -> Built<Option<Upstream>> {
+        let ApiSettings { upstream, upstream_seconds, .. } = self.settings;
+        let Some(address) = upstream else { return Ok(None) };
+        let patience = Duration::from_secs(upstream_seconds.unwrap_or(UPSTREAM_SECONDS));
+        let upstream = Upstream::new(address, patience);
+        upstream.map(Some).map_err(|problem| self.invalid("upstream", problem))
     }
 
     /// A path of the document under the prefix of the settings.
@@ -155,6 +185,10 @@ impl Profile<'_> {
             strict: settings.strict.unwrap_or(document.strict),
             max_sessions: settings.max_sessions.unwrap_or(document.max_sessions),
             activation: settings.activation.or(document.activation),
+            registers_at_django: views
+                .operations()
+                .iter()
+                .any(|one| one.makes_accounts && place.at_django.contains(one.name)),
             reset_page: document.reset_page.and_then(|_| reset_page(place)),
             links: links(&settings.links),
             ..*document
@@ -328,7 +362,7 @@ fn links(settings: &Links) -> ApiLinks {
 }
 
 fn reset_page(place: &Place) -> Option<ResetPage> {
-    let path = place.path(RESET)?.trim_end_matches('/');
+    let path = place.own_path(RESET)?.trim_end_matches('/');
     let link = format!("{path}/?uid={{uid}}&token={{token}}");
     Some(ResetPage { path: kept(path), link: kept(&link) })
 }
@@ -375,6 +409,10 @@ mod tests {
 
     fn set_path(settings: &mut ApiSettings, operation: &str, path: &str) {
         settings.paths.insert(operation.to_owned(), path.to_owned());
+    }
+
+    fn route(settings: &mut ApiSettings, operation: &str, by: AnsweredBy) {
+        settings.routes.insert(operation.to_owned(), by);
     }
 
     #[test]
@@ -431,6 +469,30 @@ mod tests {
         assert_eq!(page, Some((path, &*format!("{path}/?uid={{uid}}&token={{token}}"))));
     }
 
+    #[test]
+    fn django_answers_the_operations_that_are_routed_to_it() {
+        let api = built("djoser_jwt", |api| {
+            route(api, "users", AnsweredBy::Django);
+            route(api, "sign_in", AnsweredBy::Propusk);
+            api.upstream = Some("http://django:8001".to_owned());
+        });
+        let Ok(Api { policy, place, upstream, .. }) = api else { panic!("it is refused") };
+        assert_eq!(place.own_path("users"), None);
+        assert_eq!(place.path("users"), Some("/api/auth/users/"));
+        assert_eq!(place.own_path("sign_in"), Some("/api/auth/jwt/create/"));
+        assert!(policy.registers_at_django && upstream.is_some());
+        let api = built("djoser_jwt", |api| route(api, "me", AnsweredBy::Django));
+        let Ok(Api { policy, upstream, .. }) = api else { panic!("it is refused") };
+        assert!(!policy.registers_at_django && upstream.is_none());
+    }
+
+    #[test]
+    fn page_for_a_new_password_is_not_shown_if_a_django_answers_its_path() {
+        let api = built("simplejwt", |api| route(api, RESET, AnsweredBy::Django));
+        let Ok(Api { policy, .. }) = api else { panic!("it is refused") };
+        assert!(policy.reset_page.is_none());
+    }
+
     type Change = fn(&mut ApiSettings);
 
     fn assert_refused(cases: &[(&str, Change, &str)]) {
@@ -474,7 +536,7 @@ mod tests {
 
     #[test]
     fn refusal_names_the_setting() {
-        let cases: [(&str, Change, &str); 14] = [
+        let cases: [(&str, Change, &str); 16] = [
             ("djoser", |_| {}, "apis.shop.dialect: must be one of djoser_token, simplejwt"),
             ("native", |_| {}, "apis.shop.dialect: must be one of"),
             (
@@ -499,6 +561,16 @@ mod tests {
                 "simplejwt",
                 |api| api.operations = vec!["verify".to_owned()],
                 "apis.shop.paths.verify: must be set",
+            ),
+            (
+                "djoser_jwt",
+                |api| route(api, "login", AnsweredBy::Django),
+                "apis.shop.routes.login: login is no operation of djoser_jwt, which has root,",
+            ),
+            (
+                "simplejwt",
+                |api| route(api, "verify", AnsweredBy::Django),
+                "apis.shop.routes.verify: is set, but the API has no path",
             ),
             (
                 "djoser_jwt",

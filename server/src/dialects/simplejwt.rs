@@ -61,6 +61,7 @@ pub fn views() -> Vec<View> {
             .signed_in_only()
             .get(profile),
         View::at("register", "/api/auth/register/", "Register")
+            .making_accounts()
             .authenticated(simple_jwt::bearer_5_5)
             .post(register),
         View::at("reset_password", "/api/auth/password/reset/", "Reset")

@@ -44,6 +44,7 @@ pub const DIALECT: Dialect = Dialect {
 pub fn views() -> Vec<View> {
     vec![
         View::at("register", "/v1/creat_autor", "Create Autor")
+            .making_accounts()
             .authenticated(simple_jwt::bearer_5_3)
             .post(register),
         View::at("sign_in", "/token", "Token Obtain Pair")

@@ -1,6 +1,6 @@
 //! Views: what Django REST framework does before a handler, in its order: negotiation, credentials,
 //! permission, method. The handler itself reads the body. A view is served with and without its
-//! final slash.
+//! final slash. An operation that a Django answers is forwarded before all of that.
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{Method, Response, StatusCode, request};
@@ -26,10 +26,14 @@ use crate::http::body::{self, BodyRefusal};
 use crate::http::head;
 use crate::http::path::Parameters;
 use crate::language::Language;
-use crate::request_record::{self, NO_CREDENTIAL};
+use crate::request_record::{self, AT_DJANGO, NO_CREDENTIAL};
+use crate::upstream::{Forwarded, NoAnswer};
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 type Handler = Box<dyn Fn(Call) -> BoxFuture<Answer> + Send + Sync>;
+
+/// When a client may ask again for what this server does not answer, in seconds.
+const AT_DJANGO_RETRY: i64 = 60;
 
 /// One request on its way to a handler.
 pub struct Call {
@@ -75,7 +79,7 @@ impl View {
     /// credentials.
     pub fn at(operation: &'static str, path: &'static str, name: &'static str) -> Self {
         View {
-            operation: Operation { name: operation, path },
+            operation: Operation { name: operation, path, makes_accounts: false },
             name,
             description: "",
             authenticator: None,
@@ -94,6 +98,12 @@ impl View {
     /// Reads credentials; invalid ones are refused even if none are needed.
     pub fn authenticated(self, authenticator: Authenticator) -> Self {
         View { authenticator: Some(authenticator), ..self }
+    }
+
+    /// Can make an account.
+    pub fn making_accounts(self) -> Self {
+        let operation = Operation { makes_accounts: true, ..self.operation };
+        View { operation, ..self }
     }
 
     pub fn cookies(self) -> Self {
@@ -218,9 +228,16 @@ async fn dispatch(
     if parameter.as_deref() == Some("") {
         return unknown_path();
     }
+    let is_at_django = context.place.at_django.contains(view.operation.name);
     let call = Call { context, who: None, parts, parameter, body: Mutex::new(body) };
     let (allow, challenge) = (&*view.allow, &*view.challenge);
     let mut headers = ViewHeaders { allow, vary: "Accept", challenge, no_store: false };
+    if is_at_django {
+        if !is_one_segment(call.parameter()) {
+            return unknown_path();
+        }
+        return call.forward().await.unwrap_or_else(|refusal| refusal.into_response(&headers));
+    }
     let answer = view.answer(call, &mut headers).await;
     answer.unwrap_or_else(|refusal| refusal).into_response(&headers)
 }
@@ -264,16 +281,50 @@ impl View {
     }
 }
 
+/// Whether any server reads the parameter of a path as that and nothing else: a request that is
+/// forwarded must not reach another path.
+fn is_one_segment(parameter: &str) -> bool {
+    let is_harmless = |c: char| !c.is_control() && !"/\\%?#;\u{fffd}".contains(c);
+    !matches!(parameter, "." | "..") && parameter.chars().all(is_harmless)
+}
+
 impl Call {
     /// The body as a form.
     pub async fn form(&mut self) -> Result<Form, Reply> {
-        let body = self.body.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let body = std::mem::take(body);
-        let bytes = body::read(body).await.map_err(body_refusal)?;
+        let bytes = self.bytes().await?;
         let data = form::read(self.header(CONTENT_TYPE.as_str()).as_deref(), bytes)
             .await
             .map_err(unreadable)?;
         Ok(Form::new(data)?)
+    }
+
+    /// The body.
+    async fn bytes(&mut self) -> Result<Bytes, Reply> {
+        let body = self.body.get_mut().unwrap_or_else(PoisonError::into_inner);
+        body::read(std::mem::take(body)).await.map_err(body_refusal)
+    }
+
+    /// The answer of the Django that answers this operation.
+    async fn forward(mut self) -> Result<Response<Body>, Reply> {
+        let context = Arc::clone(&self.context);
+        let Some(upstream) = &context.upstream else {
+            request_record::note_refusal(AT_DJANGO);
+            return Err(Reply::busy(AT_DJANGO_RETRY));
+        };
+        let method = self.parts.method.clone();
+        if !HEAD_LAST.contains(&method) {
+            return Err(method_not_allowed(&method));
+        }
+        let body = self.bytes().await?;
+        let request = Forwarded {
+            method,
+            uri: &self.parts.uri,
+            headers: &self.parts.headers,
+            body,
+            client: self.client(),
+            is_encrypted: context.public_url.starts_with("https://"),
+        };
+        upstream.send(request).await.map_err(no_answer)
     }
 
     /// The parameter of the path; empty if it has none.
@@ -353,6 +404,19 @@ fn method_not_allowed(method: &Method) -> Reply {
     Reply::detail(StatusCode::METHOD_NOT_ALLOWED, &text)
 }
 
+fn no_answer(no_answer: NoAnswer) -> Reply {
+    match no_answer {
+        NoAnswer::TooSlow => Reply::detail(
+            StatusCode::GATEWAY_TIMEOUT,
+            "The server behind this one did not answer in time.",
+        ),
+        NoAnswer::Unusable => Reply::detail(
+            StatusCode::BAD_GATEWAY,
+            "The server behind this one gave no usable answer.",
+        ),
+    }
+}
+
 fn body_refusal(refusal: BodyRefusal) -> Reply {
     match refusal {
         BodyRefusal::TooLarge => {
@@ -373,5 +437,22 @@ fn unreadable(error: BodyError) -> Reply {
         }
         BodyError::Parse(text) => Reply::detail(StatusCode::BAD_REQUEST, &text),
         BodyError::TooManyFields => Reply::bad_request_page(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameter_of_a_forwarded_path_cannot_lead_to_another_path() {
+        for sound in ["7", "anna@example.com", "9f1c2b3a-0000-4000-8000-000000000000", "a..b", ""] {
+            assert!(is_one_segment(sound), "{sound}");
+        }
+        for other in
+            [".", "..", "../admin", "a\\b", "%2e%2e", "a?b", "a#b", "a;b", "a\nb", "\u{fffd}"]
+        {
+            assert!(!is_one_segment(other), "{other:?}");
+        }
     }
 }

@@ -41,6 +41,7 @@ pub fn app(
             auth: Arc::clone(auth),
             policy: api.policy,
             place: api.place.clone(),
+            upstream: api.upstream.clone(),
             public_url: Arc::clone(public_url),
             proxies: proxies.clone(),
         });

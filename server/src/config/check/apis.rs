@@ -1,15 +1,20 @@
 //! What the settings of an API allow by themselves. What its dialect allows is checked with the
 //! dialect.
 
+use std::ops::RangeInclusive;
+
 use super::secrets::weakness;
+use super::urls::is_server;
 use super::{Checked, LIFETIMES, SESSIONS, TEN_YEARS, require, require_range};
-use crate::config::{AnswerMember, ApiSettings, ConfigError};
+use crate::config::{AnswerMember, AnsweredBy, ApiSettings, ConfigError};
 
 const LONGEST_NAME: usize = 32;
 const LONGEST_PATH: usize = 200;
 const LONGEST_WORD: usize = 32;
 const LONGEST_FIELD: usize = 64;
 const LONGEST_NAME_IN_JSON: usize = 64;
+/// At most as long as a proxy in front waits.
+const UPSTREAM_SECONDS: RangeInclusive<u64> = 1..=60;
 /// Those of RFC 7519 section 4.1, of SimpleJWT, and one that tells another form of our tokens.
 const RESERVED_CLAIMS: [&str; 10] =
     ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "token_type", "user_id", "mode"];
@@ -82,7 +87,25 @@ impl ApiSettings {
         for (value, allowed, setting) in ranges {
             value.map_or(Ok(()), |value| require_range(value, &allowed, key(setting)))?;
         }
-        Ok(())
+        self.check_upstream(key)
+    }
+
+    fn check_upstream(&self, key: impl Fn(&str) -> String) -> Checked {
+        let Some(upstream) = &self.upstream else {
+            let is_absent = self.upstream_seconds.is_none();
+            return require(is_absent, key("upstream_seconds"), "needs upstream");
+        };
+        let problem = "must be http:// or https:// with a host, and nothing behind it, such as \
+                       http://127.0.0.1:8001";
+        require(is_server(upstream), key("upstream"), problem)?;
+        let is_used = self.routes.values().any(|by| *by == AnsweredBy::Django);
+        let problem = "is set, but routes names no operation that the Django answers, such as \
+                       users = \"django\"";
+        require(is_used, key("upstream"), problem)?;
+        let seconds = self.upstream_seconds;
+        seconds.map_or(Ok(()), |seconds| {
+            require_range(seconds, &UPSTREAM_SECONDS, key("upstream_seconds"))
+        })
     }
 }
 
@@ -193,6 +216,29 @@ mod tests {
             let said = claim(name).unwrap_or_default();
             assert!(said.starts_with(&format!("apis.shop.claims.{name}: ")), "{said}");
         }
+    }
+
+    #[test]
+    fn upstream_is_a_server_that_answers_an_operation() {
+        let said = |upstream: &str, by: AnsweredBy| {
+            problem("shop", |api| {
+                api.upstream = Some(upstream.to_owned());
+                api.routes.insert("users".to_owned(), by);
+            })
+        };
+        for upstream in ["http://django", "http://django:8001/", "https://[::1]:8443"] {
+            assert_eq!(said(upstream, AnsweredBy::Django), None, "{upstream}");
+        }
+        for upstream in
+            ["django", "ftp://django", "http://django/api", "http://a:b@django", "http://django/?a"]
+        {
+            let said = said(upstream, AnsweredBy::Django).unwrap_or_default();
+            assert!(said.starts_with("apis.shop.upstream: must be http://"), "{said}");
+        }
+        let said = said("http://django", AnsweredBy::Propusk).unwrap_or_default();
+        assert!(said.starts_with("apis.shop.upstream: is set, but routes"), "{said}");
+        let said = problem("shop", |api| api.upstream_seconds = Some(5)).unwrap_or_default();
+        assert_eq!(said, "apis.shop.upstream_seconds: needs upstream");
     }
 
     #[test]

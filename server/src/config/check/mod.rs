@@ -12,7 +12,7 @@ use std::ops::RangeInclusive;
 
 pub use self::secrets::flaw;
 use self::secrets::weakness;
-use self::urls::{is_base_url, is_link, is_origin, is_support, leads_to_an_app};
+use self::urls::{is_base_url, is_link, is_origin, is_support, leads_to, leads_to_an_app};
 use super::{
     Accounts, Config, ConfigError, Cors, DialectSettings, Hashing, Http, Limits, Links, Mail,
     Metrics, Outbound, Product, Redirects, Secret, Signing, Tokens, Webhooks,
@@ -86,6 +86,7 @@ impl Config {
             api.check(name)?;
         }
         self.check_own_keys()?;
+        self.check_upstreams()?;
         self.http.check()?;
         self.metrics.check(self.listen)?;
         self.mail.check()?;
@@ -114,6 +115,20 @@ impl Config {
                 return Err(ConfigError::invalid(setting, problem));
             }
             keys.push((setting, key));
+        }
+        Ok(())
+    }
+
+    /// A request that is forwarded to this server would come back for ever.
+    fn check_upstreams(&self) -> Checked {
+        let parsed = |url: &Option<String>| url::Url::parse(url.as_deref()?).ok();
+        let public = parsed(&self.public_url).map(|url| url.origin());
+        for (name, api) in &self.apis {
+            let Some(url) = parsed(&api.upstream) else { continue };
+            let is_own = leads_to(&url, self.listen) || Some(url.origin()) == public;
+            let problem = "is this server itself (listen or public_url): set the address at which \
+                           the Django answers";
+            require(!is_own, format!("apis.{name}.upstream"), problem)?;
         }
         Ok(())
     }

@@ -1,6 +1,8 @@
 //! What is wrong with the addresses and links of the settings.
 
-use url::Url;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use url::{Host, Url};
 
 use crate::identifier::Email;
 
@@ -22,6 +24,27 @@ pub fn is_base_url(text: &str) -> bool {
             && url.username().is_empty()
             && url.password().is_none()
     })
+}
+
+/// Whether it is the address of a server, with nothing behind it.
+pub fn is_server(text: &str) -> bool {
+    is_base_url(text) && Url::parse(text).is_ok_and(|url| url.path() == "/")
+}
+
+/// Whether requests to the URL reach a server that listens here, as far as the URL says it itself.
+pub fn leads_to(url: &Url, listen: SocketAddr) -> bool {
+    let ip = match url.host() {
+        Some(Host::Domain("localhost")) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        Some(Host::Ipv4(ip)) => IpAddr::V4(ip),
+        Some(Host::Ipv6(ip)) => IpAddr::V6(ip),
+        Some(Host::Domain(_)) | None => return false,
+    };
+    let (ip, own) = (ip.to_canonical(), listen.ip().to_canonical());
+    let is_this_machine = ip.is_loopback() || ip.is_unspecified();
+    let is_here = ip == own
+        || (is_this_machine && own.is_unspecified())
+        || (ip.is_unspecified() && own.is_loopback());
+    is_here && url.port_or_known_default() == Some(listen.port())
 }
 
 /// Whether a link may be mailed: not of a scheme that browsers reserve, and without a placeholder
@@ -51,4 +74,34 @@ pub fn is_origin(text: &str) -> bool {
             // The parser takes it for a host; browsers do not.
             && !text.contains('*')
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn url_leads_to_the_address_that_a_server_listens_on() {
+        let leads = |url: &str, listen: &str| {
+            leads_to(&url.parse().expect("a URL"), listen.parse().expect("an address"))
+        };
+        for (url, listen) in [
+            ("http://127.0.0.1:8000", "127.0.0.1:8000"),
+            ("http://localhost:8000", "127.0.0.1:8000"),
+            ("http://localhost", "0.0.0.0:80"),
+            ("http://[::1]:8000", "[::]:8000"),
+            ("http://0.0.0.0:8000", "127.0.0.1:8000"),
+            ("http://10.0.0.5:8000", "10.0.0.5:8000"),
+        ] {
+            assert!(leads(url, listen), "{url} {listen}");
+        }
+        for (url, listen) in [
+            ("http://127.0.0.1:8001", "127.0.0.1:8000"),
+            ("http://10.0.0.5:8000", "0.0.0.0:8000"),
+            ("http://django:8000", "0.0.0.0:8000"),
+            ("https://localhost", "127.0.0.1:80"),
+        ] {
+            assert!(!leads(url, listen), "{url} {listen}");
+        }
+    }
 }

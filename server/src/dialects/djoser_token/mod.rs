@@ -55,6 +55,7 @@ pub fn views() -> Vec<View> {
             .described("The default basic root view for DefaultRouter")
             .get(root),
         user_view("users", "/auth/users/", "User List")
+            .making_accounts()
             .get(djoser::list::<Users>)
             .open_post(register),
         user_view("me", "/auth/users/me/", "Me")

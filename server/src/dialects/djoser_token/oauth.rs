@@ -21,7 +21,9 @@ pub fn views() -> Vec<View> {
             .challenged(token_auth::CHALLENGE)
     };
     vec![
-        view("convert_token", "/auth/convert-token/", "Convert Token", CONVERT).post(convert),
+        view("convert_token", "/auth/convert-token/", "Convert Token", CONVERT)
+            .making_accounts()
+            .post(convert),
         view("token", "/auth/token/", "Token", TOKEN).post(token),
         view("revoke_token", "/auth/revoke-token/", "Revoke Token", REVOKE)
             .signed_in_only()
