@@ -36,10 +36,14 @@ use crate::error::{Error, ProviderFault, Result, SignInFault};
 use crate::language::Language;
 use crate::providers::Providers;
 use crate::redirect::Redirects;
+use crate::request_record::{self, AT_DJANGO};
 use crate::store::effects::{EffectfulStore, Waits};
 use crate::store::events::Refusal;
 use crate::store::meta::{self, LONGEST_ACCESS};
 use crate::store::{Connections, Store, limit_counts};
+
+/// When a client may ask again for an account that a Django makes, in seconds: a copy takes a while.
+const AT_DJANGO_RETRY: i64 = 60;
 
 /// The parts of [`Auth`].
 pub struct Parts {
@@ -219,6 +223,19 @@ impl Auth {
         self.policies.iter().any(|policy| policy.strict)
     }
 
+    /// The API whose accounts a replaced Django makes, if there is one: then no API makes any.
+    pub fn registering_at_django(&self) -> Option<&'static str> {
+        self.policies.iter().find(|policy| policy.registers_at_django).map(|policy| policy.name)
+    }
+
+    /// Refuses a client's new account while a Django makes the accounts.
+    pub(in crate::auth) fn refuse_registration_at_django(&self) -> Result<()> {
+        match self.registering_at_django() {
+            Some(_) => Err(made_at_django()),
+            None => Ok(()),
+        }
+    }
+
     /// The names of the configured providers.
     pub(in crate::auth) fn configured_providers(&self) -> Vec<String> {
         self.providers().map(|one| one.name.to_owned()).collect()
@@ -327,6 +344,13 @@ impl Auth {
     pub(in crate::auth) fn cost_seed_of_account(&self, id: i64) -> CostSeed {
         CostSeed(self.digest_key.digest("lot of account", &id.to_be_bytes()))
     }
+}
+
+/// The refusal of a new account while a Django makes the accounts. It is not the last word: the
+/// account may be there already.
+pub(in crate::auth) fn made_at_django() -> Error {
+    request_record::note_refusal(AT_DJANGO);
+    Error::Busy { retry_after: AT_DJANGO_RETRY }
 }
 
 /// The longest lifetime of an access token under any settings so far. A token issued under earlier

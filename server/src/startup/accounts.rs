@@ -2,10 +2,13 @@
 
 use super::error::StartError;
 use crate::auth::password::Password;
-use crate::auth::{Auth, NewPassword, Registration};
+use crate::auth::{Auth, NewPassword, Policy, Registration};
 use crate::config::{Config, Superuser};
 use crate::error::Error;
 use crate::identifier::{Email, Identifier, Phone, Username};
+
+const SUPERUSER_AT_DJANGO: &str = "does not exist, and is not created while a Django makes the accounts \
+                                   (apis.<name>.routes); see propusk user create --despite-django";
 
 /// Makes the numbers of new accounts begin as configured.
 pub async fn begin_numbers(auth: &Auth, config: &Config) -> Result<(), StartError> {
@@ -27,6 +30,9 @@ pub async fn create_superuser(auth: &Auth, superuser: &Superuser) -> Result<(), 
     }
     let Some(first) = identifiers.first() else { return Ok(()) };
     let sign_up_name = Some(first.shown().to_owned());
+    if auth.registering_at_django().is_some() {
+        return Err(StartError::Superuser(SUPERUSER_AT_DJANGO));
+    }
     let password = superuser_password(superuser)?;
     let registration = Registration {
         identifiers,
@@ -44,7 +50,15 @@ pub async fn create_superuser(auth: &Auth, superuser: &Superuser) -> Result<(), 
     }
 }
 
-pub fn superuser_password(superuser: &Superuser) -> Result<Password, StartError> {
+/// Whether a start could create the superuser.
+pub fn check_new_superuser(superuser: &Superuser, policies: &[Policy]) -> Result<(), StartError> {
+    match policies.iter().any(|policy| policy.registers_at_django) {
+        true => Err(StartError::Superuser(SUPERUSER_AT_DJANGO)),
+        false => superuser_password(superuser).map(drop),
+    }
+}
+
+fn superuser_password(superuser: &Superuser) -> Result<Password, StartError> {
     let password =
         superuser.password.as_ref().ok_or(StartError::Superuser("a password is missing"))?;
     Password::parse(password.expose())

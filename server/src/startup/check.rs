@@ -1,7 +1,7 @@
 //! Checks for `propusk check-config`: finds everything that a start would refuse, without writing
 //! anything.
 
-use super::accounts::{superuser_identifiers, superuser_password};
+use super::accounts::{check_new_superuser, superuser_identifiers};
 use super::apis;
 use super::error::StartError;
 use super::own_keys::{own_keys, refuse_secret_of_server};
@@ -44,7 +44,7 @@ pub async fn check_against_database(config: &Config, schema: Schema) -> Result<(
         Schema::Absent => {
             let is_wanted = !superuser_identifiers(&config.superuser)?.is_empty();
             return if is_wanted {
-                superuser_password(&config.superuser).map(drop)
+                check_new_superuser(&config.superuser, &apis::policies(&apis::apis(config)?))
             } else {
                 Ok(())
             };
@@ -103,6 +103,6 @@ async fn check_contents(config: &Config, schema: Schema, tx: &mut Tx) -> Result<
     }
     match identifiers.is_empty() {
         true => Ok(()),
-        false => superuser_password(&config.superuser).map(drop),
+        false => check_new_superuser(&config.superuser, &policies),
     }
 }

@@ -50,7 +50,8 @@ impl Auth {
         self.adopting.check()
     }
 
-    /// Creates an account. `from` is the address of the client; `None` for an operator.
+    /// Creates an account. `from` is the address of the client; `None` for an operator, whom nothing
+    /// prevents while a Django makes the accounts.
     pub async fn register(
         &self,
         registration: Registration,
@@ -66,6 +67,9 @@ impl Auth {
         registration: Registration,
         from: Option<IpAddr>,
     ) -> Result<Account> {
+        if from.is_some() {
+            self.refuse_registration_at_django()?;
+        }
         self.refuse_taken(&registration.identifiers).await?;
         let (new, identifiers) = self.prepare(registration, from).await?;
         let outbox = self.outbox.for_policy(policy);
@@ -86,6 +90,7 @@ impl Auth {
         registration: Registration,
         from: IpAddr,
     ) -> Result<Pair> {
+        self.refuse_registration_at_django()?;
         self.refuse_taken(&registration.identifiers).await?;
         let (new, identifiers) = self.prepare(registration, Some(from)).await?;
         let (outbox, opening_policy, session, at) =
@@ -118,6 +123,7 @@ impl Auth {
         registration: Registration,
         asked: Requester,
     ) -> Result<i64> {
+        self.refuse_registration_at_django()?;
         let is = |kind: Kind| move |one: &&Identifier| one.kind() == kind;
         let email = registration.identifiers.iter().find(is(Kind::Email)).cloned();
         let email = email.ok_or(Error::NoIdentifier)?;

@@ -42,6 +42,7 @@ impl Auth {
         let sign_in = ProviderSignIn {
             policy: *policy,
             mode: SignInMode::Either,
+            makes_accounts: self.registering_at_django().is_none(),
             extras: extras.clone(),
             by: SignedInBy::Provider,
             from,

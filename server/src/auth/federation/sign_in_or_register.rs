@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::auth::accounts::ownership::become_sole_owner;
 use crate::auth::adopting::Adopting;
-use crate::auth::domain::Auth;
+use crate::auth::domain::{Auth, made_at_django};
 use crate::auth::federation::answer::provider_error;
 use crate::auth::federation::handle::is_handle;
 use crate::auth::federation::identity::{hash_of_address, identity};
@@ -40,6 +40,8 @@ pub enum SignInMode {
 pub struct ProviderSignIn {
     pub policy: Policy,
     pub mode: SignInMode,
+    /// Whether accounts are made here, and not by a Django.
+    pub makes_accounts: bool,
     /// What the new session stores beside its times.
     pub extras: SessionExtras,
     pub by: SignedInBy,
@@ -68,6 +70,7 @@ impl Auth {
         let sign_in = ProviderSignIn {
             policy: *policy,
             mode,
+            makes_accounts: self.registering_at_django().is_none(),
             extras: SessionExtras::default(),
             by: SignedInBy::ProviderToken,
             from,
@@ -182,12 +185,20 @@ impl ProviderSignIn {
         match (holder, self.mode) {
             (Some(_), SignInMode::Register) => Err(Error::Taken(Kind::Email)),
             // A user whose address is not verified must not learn that an account has the address.
-            (Some(_), SignInMode::SignIn) if !profile.email_verified => {
-                Err(SignInFault::NotRegistered.into())
-            }
+            (Some(_), SignInMode::SignIn) if !profile.email_verified => Err(self.no_account()),
             (Some(holder), _) => link(tx, outbox, holder, profile, email, now).await,
-            (None, SignInMode::SignIn) => Err(SignInFault::NotRegistered.into()),
-            (None, _) => create(tx, outbox, profile, email, now).await,
+            (None, SignInMode::Register | SignInMode::Either) if self.makes_accounts => {
+                create(tx, outbox, profile, email, now).await
+            }
+            (None, _) => Err(self.no_account()),
+        }
+    }
+
+    /// The refusal of a user who has no account here.
+    fn no_account(&self) -> Error {
+        match self.makes_accounts {
+            true => SignInFault::NotRegistered.into(),
+            false => made_at_django(),
         }
     }
 }

@@ -66,6 +66,7 @@ impl Auth {
         let sign_in = ProviderSignIn {
             policy: *policy,
             mode,
+            makes_accounts: self.registering_at_django().is_none(),
             extras,
             by: SignedInBy::ProviderToken,
             from,

@@ -29,7 +29,11 @@ pub async fn create(
     password: PasswordInput,
     is_superuser: bool,
     import: ImportInput,
+    despite_django: bool,
 ) -> Outcome {
+    if import.id.is_none() {
+        refuse_at_django(config, auth, despite_django)?;
+    }
     let registration = registration(&who, password, is_superuser)?;
     match import.id {
         Some(number) => {
@@ -38,6 +42,24 @@ pub async fn create(
         }
         None => create_new(config, auth, registration).await,
     }
+}
+
+/// Refuses a new account while a Django makes the accounts, unless the operator insists and its
+/// number cannot be one of the Django's.
+fn refuse_at_django(config: &Config, auth: &Auth, despite_django: bool) -> Outcome {
+    let Some(api) = auth.registering_at_django() else { return Ok(()) };
+    let problem = match (despite_django, config.accounts.first_id) {
+        (true, Some(_)) => return Ok(()),
+        (true, None) => {
+            "--despite-django needs accounts.first_id, a number above all of the Django's"
+                .to_owned()
+        }
+        (false, _) => format!(
+            "a Django makes the accounts (apis.{api}.routes): create this one there, or give it a \
+             number above all of the Django's, from accounts.first_id, with --despite-django"
+        ),
+    };
+    Err(problem.into())
 }
 
 fn registration(who: &str, password: PasswordInput, is_superuser: bool) -> Outcome<Registration> {

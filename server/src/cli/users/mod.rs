@@ -33,6 +33,9 @@ pub enum UserCommand {
         superuser: bool,
         #[command(flatten)]
         import: ImportInput,
+        /// Create it although a Django makes the accounts (apis.<name>.routes).
+        #[arg(long)]
+        despite_django: bool,
     },
     /// List accounts, in the order of their numbers.
     List(ListFilter),
@@ -133,8 +136,8 @@ pub async fn work(config: &Config, command: UserCommand) -> Outcome {
         _ => open(config).await?,
     };
     match command {
-        UserCommand::Create { who, password, superuser, import } => {
-            create::create(config, &auth, who, password, superuser, import).await
+        UserCommand::Create { who, password, superuser, import, despite_django } => {
+            create::create(config, &auth, who, password, superuser, import, despite_django).await
         }
         UserCommand::List(filter) => list::list(&auth, &filter).await,
         UserCommand::Show { who } => {
