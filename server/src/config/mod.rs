@@ -455,10 +455,22 @@ pub struct ApiSettings {
 
 /// Who answers an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", try_from = "String")]
 pub enum AnsweredBy {
     Django,
     Propusk,
+}
+
+impl TryFrom<String> for AnsweredBy {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "django" => Ok(AnsweredBy::Django),
+            "propusk" => Ok(AnsweredBy::Propusk),
+            other => Err(format!("{} is not django or propusk", other.escape_debug())),
+        }
+    }
 }
 
 /// A member of an answer: what it says of an account, or an object of such members.

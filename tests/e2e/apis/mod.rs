@@ -8,6 +8,7 @@ mod mails;
 mod numbers;
 mod places;
 mod rotation;
+mod routes;
 
 use propusk_server::config::{ApiSettings, Config};
 use propusk_tests::http::{Answer, Client};

@@ -7,7 +7,7 @@ use super::*;
 const ANNA: i64 = 7;
 
 /// Stores accounts, and an identity of [`ANNA`] at Google with this member.
-async fn adopt(site: &Site, member: &str, value: &str) -> Adoption {
+pub async fn adopt(site: &Site, member: &str, value: &str) -> Adoption {
     let mut identity = json!({"kind": "identity", "account": ANNA, "provider": "google"});
     identity[member] = json!(value);
     let lines = [

@@ -3,6 +3,7 @@
 
 mod adopted;
 mod applications;
+mod at_django;
 mod attacks;
 mod browser;
 mod document;
