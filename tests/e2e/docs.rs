@@ -12,7 +12,7 @@ use propusk_tests::operator::*;
 
 /// Resets the settings of the harness to the defaults: an empty value means "not set". The API shows
 /// which settings an API has.
-const AS_SHIPPED: [(&str, &str); 12] = [
+const AS_SHIPPED: [(&str, &str); 13] = [
     ("PROPUSK_LISTEN", ""),
     ("PROPUSK_DATA_DIR", ""),
     ("PROPUSK_DATABASE_URL", ""),
@@ -25,6 +25,7 @@ const AS_SHIPPED: [(&str, &str); 12] = [
     ("PROPUSK_APIS__SHOP__PATHS__SIGN_IN", "/shop/token/"),
     ("PROPUSK_APIS__SHOP__CLAIMS__MAIL", "email"),
     ("PROPUSK_APIS__SHOP__ANSWER__EMAIL", "email"),
+    ("PROPUSK_APIS__SHOP__ROUTES__SIGN_IN", "propusk"),
 ];
 
 /// Settings of a single dialect.
@@ -64,6 +65,7 @@ fn as_described(key: &str) -> String {
             "paths.sign_in" => "paths.<operation>",
             "claims.mail" => "claims.<claim>",
             "answer.email" => "answer.<member>",
+            "routes.sign_in" => "routes.<operation>",
             setting => setting,
         };
         return format!("apis.<name>.{setting}");
@@ -154,7 +156,8 @@ async fn every_variable_that_is_named_is_a_setting() {
     };
     let files = ["README.md", ".env.example", "docker-compose.yml", "Dockerfile"];
     let files = files.map(|file| (file, read(file)));
-    let proxies = ["nginx.conf", "Caddyfile"].map(|file| (file, sample(file)));
+    let proxies = ["nginx.conf", "Caddyfile", "django/nginx.conf", "django/Caddyfile"]
+        .map(|file| (file, sample(file)));
     for (file, text) in files.into_iter().chain(proxies).chain([("the handbook", handbook())]) {
         let named = named_in(&text);
         assert!(named.len() >= 2, "{file} names settings");

@@ -45,8 +45,8 @@ pub struct Policy {
     pub new_address_waits: bool,
     /// Whether new accounts must be activated; `None`: this API has no such setting.
     pub activation: Option<bool>,
-    /// Whether a replaced Django makes the accounts of this API. Then no API makes any: the numbers of
-    /// the two would meet.
+    /// Whether a replaced Django makes the accounts of this API. Then no API makes any: two people
+    /// would get one number.
     pub registers_at_django: bool,
     /// Whether a sign-in from a new network is mailed to the owner; `None`: no such setting.
     pub new_network_notice: Option<bool>,

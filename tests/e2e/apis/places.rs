@@ -263,6 +263,7 @@ async fn recipes_of_the_handbook_are_accepted() {
         "djoser's tokens, with users and tokens under different prefixes",
         "dj-rest-auth's paths",
         "Users with uuids",
+        "djoser whose users stay at the Django",
         "Two apps with different settings",
     ] {
         operator.write("propusk.toml", &block_below(title));

@@ -1,5 +1,6 @@
 //! The samples of nginx and Caddy in front of the server: they write no secret of a URL or a header to
-//! a log, and the server sees the client's address. A test passes if its program is not installed.
+//! a log, and the server sees the client's address. Those for a Django beside it send each path to the
+//! side that answers it. A test passes if its program is not installed.
 
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -8,6 +9,7 @@ use std::time::Duration;
 use propusk_tests::handbook::sample;
 use propusk_tests::http::Client;
 use propusk_tests::process::Process;
+use propusk_tests::replaced_django::ReplacedDjango;
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::json;
 use tokio::process::{Child, Command};
@@ -24,6 +26,14 @@ const BEHIND_A_PROXY: [(&str, &str); 3] = [
     ("PROPUSK_HTTP__TRUSTED_PROXIES", "127.0.0.1"),
     ("PROPUSK_LIMITS__ENABLED", "true"),
     ("PROPUSK_LIMITS__PER_ADDRESS", "3"),
+];
+/// The API of the samples for a Django beside the server.
+const BESIDE_A_DJANGO: [(&str, &str); 5] = [
+    ("PROPUSK_DIALECTS__DJOSER_TOKEN__ENABLED", "false"),
+    ("PROPUSK_APIS__SHOP__DIALECT", "djoser_jwt"),
+    ("PROPUSK_APIS__SHOP__PREFIX", "/auth"),
+    ("PROPUSK_APIS__SHOP__ROUTES__USERS", "django"),
+    ("PROPUSK_APIS__SHOP__ROUTES__ME", "django"),
 ];
 /// Paths with a secret in them.
 const PATHS: [&str; 6] = [
@@ -50,9 +60,18 @@ impl Proxy {
         program: &str,
         configured: impl Fn(&Path, &str, &str) -> String,
     ) -> Option<Self> {
+        Proxy::start_with(program, &[], configured).await
+    }
+
+    /// The same with further settings of the server.
+    async fn start_with(
+        program: &str,
+        settings: &[(&str, &str)],
+        configured: impl Fn(&Path, &str, &str) -> String,
+    ) -> Option<Self> {
         let program = installed(program)?;
         let operator = Operator::new().await;
-        let server = operator.start(&BEHIND_A_PROXY).await;
+        let server = operator.start(&[&BEHIND_A_PROXY[..], settings].concat()).await;
         let address = free_address();
         let text = configured(operator.path(), &server.address.to_string(), &address);
         let file = operator.path().join("proxy");
@@ -77,9 +96,13 @@ impl Proxy {
     }
 
     async fn fail_to_sign_in(&self, from: &str) -> String {
+        self.fail_to_sign_in_at("/api/auth/jwt/create/", from).await
+    }
+
+    async fn fail_to_sign_in_at(&self, path: &str, from: &str) -> String {
         let body = json!({"username": "canary@example.com", "password": PASSWORD}).to_string();
         let more = ["--json", body.as_str()];
-        self.curl(from, "/api/auth/jwt/create/", &more).await
+        self.curl(from, path, &more).await
     }
 
     /// Everything that the proxy has logged, after its end.
@@ -156,8 +179,12 @@ fn replaced(text: String, parts: &[(&str, &str)]) -> String {
     })
 }
 
-/// The sample in a whole configuration, without TLS.
 fn nginx(folder: &Path, server: &str, proxy: &str) -> String {
+    nginx_of(sample("nginx.conf"), folder, server, proxy)
+}
+
+/// The sample in a whole configuration, without TLS.
+fn nginx_of(sample: String, folder: &Path, server: &str, proxy: &str) -> String {
     let folder = folder.display().to_string();
     let listen = format!("listen {proxy};");
     let server = format!("server {server};");
@@ -165,7 +192,7 @@ fn nginx(folder: &Path, server: &str, proxy: &str) -> String {
     let (certificate, key) = ("    ssl_certificate ", "    ssl_certificate_key ");
     let log = format!("{folder}/access.log");
     let site = replaced(
-        sample("nginx.conf"),
+        sample,
         &[
             ("listen 443 ssl;", &listen),
             ("listen 80;", &redirect),
@@ -184,12 +211,16 @@ fn nginx(folder: &Path, server: &str, proxy: &str) -> String {
     )
 }
 
-/// The sample without TLS.
 fn caddy(folder: &Path, server: &str, proxy: &str) -> String {
+    caddy_of(sample("Caddyfile"), folder, server, proxy)
+}
+
+/// The sample without TLS.
+fn caddy_of(sample: String, folder: &Path, server: &str, proxy: &str) -> String {
     let log = format!("{}/access.log", folder.display());
     let site = format!("http://{proxy} {{");
     replaced(
-        sample("Caddyfile"),
+        sample,
         &[
             ("{\n\tservers {", "{\n\tadmin off\n\tauto_https off\n\tservers {"),
             ("auth.example.com {", &site),
@@ -242,6 +273,54 @@ async fn assert_clients_are_separate(proxy: Proxy) {
     }
     assert_eq!(proxy.fail_to_sign_in("127.0.0.2").await, "429");
     assert_eq!(proxy.fail_to_sign_in("127.0.0.3").await, "401");
+}
+
+/// Each path goes to the side that answers it, and no log has a secret.
+async fn assert_sides_are_told_apart(proxy: Proxy, mut django: ReplacedDjango) {
+    assert_eq!(proxy.fail_to_sign_in_at("/auth/jwt/create/", "127.0.0.2").await, "401");
+    for path in ["/auth/users/reset_password/", "/propusk/v1/account", "/.well-known/jwks.json"] {
+        proxy.curl("127.0.0.2", path, &[]).await;
+    }
+    assert!(django.is_idle());
+    for path in ["/auth/users/", "/auth/users/me/", "/orders/canary/?token=canary"] {
+        assert_eq!(proxy.curl("127.0.0.2", path, &[]).await, "200", "{path}");
+        let request = django.next().await;
+        assert!(request.starts_with(&format!("GET {path} HTTP/1.1\r\n")), "{request}");
+        let request = request.to_lowercase();
+        assert!(request.contains("\r\nx-forwarded-for: 127.0.0.2\r\n"), "{request}");
+        assert!(request.contains("\r\nx-forwarded-proto: http"), "{request}");
+    }
+    let logs = proxy.logs().await;
+    let leaks: Vec<&str> = logs.lines().filter(|line| line.contains("token=canary")).collect();
+    assert!(leaks.is_empty(), "{leaks:#?}");
+}
+
+#[tokio::test]
+async fn nginx_sample_sends_each_path_to_the_side_that_answers_it() {
+    let django = ReplacedDjango::start().await;
+    let at = django.address.to_string();
+    let configured = |folder: &Path, server: &str, proxy: &str| {
+        let sample = replaced(sample("django/nginx.conf"), &[("127.0.0.1:8001", &at)]);
+        nginx_of(sample, folder, server, proxy)
+    };
+    let Some(proxy) = Proxy::start_with("nginx", &BESIDE_A_DJANGO, configured).await else {
+        return;
+    };
+    assert_sides_are_told_apart(proxy, django).await;
+}
+
+#[tokio::test]
+async fn caddy_sample_sends_each_path_to_the_side_that_answers_it() {
+    let django = ReplacedDjango::start().await;
+    let at = django.address.to_string();
+    let configured = |folder: &Path, server: &str, proxy: &str| {
+        let sample = replaced(sample("django/Caddyfile"), &[("127.0.0.1:8001", &at)]);
+        caddy_of(sample, folder, server, proxy)
+    };
+    let Some(proxy) = Proxy::start_with("caddy", &BESIDE_A_DJANGO, configured).await else {
+        return;
+    };
+    assert_sides_are_told_apart(proxy, django).await;
 }
 
 #[tokio::test]

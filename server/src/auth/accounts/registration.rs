@@ -50,8 +50,8 @@ impl Auth {
         self.adopting.check()
     }
 
-    /// Creates an account. `from` is the address of the client; `None` for an operator, whom nothing
-    /// prevents while a Django makes the accounts.
+    /// Creates an account. `from` is the address of the client; `None` for an operator, who may also
+    /// while a Django makes the accounts.
     pub async fn register(
         &self,
         registration: Registration,

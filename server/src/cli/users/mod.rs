@@ -33,7 +33,7 @@ pub enum UserCommand {
         superuser: bool,
         #[command(flatten)]
         import: ImportInput,
-        /// Create it although a Django makes the accounts (apis.<name>.routes).
+        /// Create it although a Django makes the accounts (routes of an API).
         #[arg(long)]
         despite_django: bool,
     },
