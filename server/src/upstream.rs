@@ -4,12 +4,14 @@
 //! slow or broken answer is none.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::header::{CONNECTION, VIA};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Uri};
 use reqwest::{Url, redirect};
+use tokio::sync::Semaphore;
 
 use crate::http::layers::REQUEST_ID;
 use crate::providers::words_of;
@@ -19,6 +21,9 @@ use crate::tls::client_config;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Far above the size of any answer about accounts.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
+/// How many requests wait for one Django at a time. If it stalls, they must not take all connections
+/// of this server.
+const MAX_RUNNING: usize = 128;
 /// The name of this server in `Via`, by which it knows its own requests.
 const OWN_HOP: &str = "1.1 propusk";
 /// What concerns one connection (RFC 9110, section 7.6.1).
@@ -42,6 +47,7 @@ pub struct Upstream {
     client: reqwest::Client,
     /// Scheme, host and port.
     address: Url,
+    places: Arc<Semaphore>,
 }
 
 /// A request to be forwarded; no `Debug`: it has credentials.
@@ -61,6 +67,8 @@ pub struct Forwarded<'r> {
 pub enum NoAnswer {
     TooSlow,
     Unusable,
+    /// Too many requests wait for one already.
+    Busy,
 }
 
 impl Upstream {
@@ -83,7 +91,7 @@ impl Upstream {
             .retry(reqwest::retry::never())
             .build()
             .map_err(|error| format!("no HTTP client: {}", error.without_url()))?;
-        Ok(Upstream { client, address })
+        Ok(Upstream { client, address, places: Arc::new(Semaphore::new(MAX_RUNNING)) })
     }
 
     /// The answer of the Django, whatever its status is.
@@ -92,6 +100,7 @@ impl Upstream {
             tracing::warn!("the upstream of an API leads back to this server");
             return Err(NoAnswer::Unusable);
         }
+        let Ok(_place) = self.places.try_acquire() else { return Err(NoAnswer::Busy) };
         let mut url = self.address.clone();
         url.set_path(request.uri.path());
         url.set_query(request.uri.query());
@@ -140,7 +149,8 @@ async fn read(mut answer: reqwest::Response) -> Result<Response<Body>, NoAnswer>
 
 fn no_answer(error: reqwest::Error) -> NoAnswer {
     let is_slow = error.is_timeout();
-    tracing::warn!(error = %words_of(error), "the upstream of an API does not answer");
+    let error = words_of(error);
+    tracing::warn!(%error, "the upstream of an API does not answer");
     if is_slow { NoAnswer::TooSlow } else { NoAnswer::Unusable }
 }
 
@@ -246,6 +256,23 @@ mod tests {
                 "x-forwarded-proto: http",
             ]
         );
+    }
+
+    #[tokio::test]
+    async fn request_is_refused_if_too_many_wait() {
+        let upstream = Upstream::new("http://127.0.0.1:9", Duration::from_secs(1));
+        let upstream = upstream.expect("a client");
+        let all = u32::try_from(MAX_RUNNING).expect("a small number");
+        let _waiting = upstream.places.try_acquire_many(all).expect("free places");
+        let request = Forwarded {
+            method: Method::GET,
+            uri: &Uri::from_static("/auth/users/"),
+            headers: &HeaderMap::new(),
+            body: Bytes::new(),
+            client: Ipv4Addr::LOCALHOST.into(),
+            is_encrypted: false,
+        };
+        assert!(matches!(upstream.send(request).await, Err(NoAnswer::Busy)));
     }
 
     #[test]

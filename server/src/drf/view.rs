@@ -34,6 +34,8 @@ type Handler = Box<dyn Fn(Call) -> BoxFuture<Answer> + Send + Sync>;
 
 /// When a client may ask again for what this server does not answer, in seconds.
 const AT_DJANGO_RETRY: i64 = 60;
+/// The same if too many requests wait for a Django.
+const BUSY_RETRY: i64 = 2;
 
 /// One request on its way to a handler.
 pub struct Call {
@@ -414,6 +416,7 @@ fn no_answer(no_answer: NoAnswer) -> Reply {
             StatusCode::BAD_GATEWAY,
             "The server behind this one gave no usable answer.",
         ),
+        NoAnswer::Busy => Reply::busy(BUSY_RETRY),
     }
 }
 
