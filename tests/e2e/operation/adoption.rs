@@ -184,7 +184,8 @@ async fn foreign_id_and_attributes_come_with_the_account() {
 async fn attributes_that_were_set_here_stay() {
     let operator = operator().await;
     let adopt_line = async |taken_at: i64, more: Value| {
-        adopt(&operator, &file(taken_at, &[account(1, more)]), &[]).await["conflicts"].clone()
+        adopt(&operator, &import_file(taken_at, &[account(1, more)]), &[]).await["conflicts"]
+            .clone()
     };
     let editor = json!({"role": "editor"});
     adopt_line(1_000, json!({"attributes": editor})).await;
@@ -258,7 +259,7 @@ async fn identity_of_two_accounts_stays_with_the_first() {
         // One address in two spellings.
         lines.push(line("email", format!("{}oogle@example.com", if id == 1 { 'G' } else { 'g' })));
     }
-    let text = file(1_000, &lines);
+    let text = import_file(1_000, &lines);
     let adoption = adopt(&operator, &text, &[]).await;
     assert_eq!(adoption["refused"], json!({"another account here has the identity": ["2", "2"]}));
     for options in [&["--dry-run"][..], &[], &[]] {
@@ -333,7 +334,7 @@ async fn password_proves_no_address_that_is_new_and_unverified_there() {
         (2_000, account(1, json!({"email": "other@example.com", "verified": []})), "0"),
         (3_000, account(1, json!({"email": "other@example.com"})), "1"),
     ] {
-        adopt(&operator, &file(taken_at, &[line]), &[]).await;
+        adopt(&operator, &import_file(taken_at, &[line]), &[]).await;
         let store = operator.store().await;
         let sql = "select cast(count(*) as text) from accounts where password_proved = true";
         assert_eq!(column(&store, sql, sql).await, [proved], "{taken_at}");
@@ -373,7 +374,7 @@ async fn what_is_older_than_a_change_of_the_password_here_is_refused() {
     let server = operator.start(SETTINGS).await;
     let client = &server.client;
     let now = Clock::system().now();
-    adopt(&operator, &file(1_000, &[account(1, json!({}))]), &[]).await;
+    adopt(&operator, &import_file(1_000, &[account(1, json!({}))]), &[]).await;
     let access = sign_in(client, "user1@example.com", PASSWORD).await.field("access");
     let body = json!({"current_password": PASSWORD, "new_password": "a password of here"});
     let bearer = format!("Bearer {access}");
@@ -397,7 +398,7 @@ async fn what_is_older_than_a_change_of_the_password_here_is_refused() {
         identity("old", now - 60),
         identity("new", now + 3_600),
     ];
-    let adoption = adopt(&operator, &file(2_000, &newer), &[]).await;
+    let adoption = adopt(&operator, &import_file(2_000, &newer), &[]).await;
     assert_eq!(adoption["new"], json!({"api_token": 1, "identity": 1}));
     let refused = json!({"older than the end of the account's sessions here": ["1", "1"]});
     assert_eq!(adoption["refused"], refused);
@@ -440,7 +441,7 @@ async fn file_with_a_number_of_ours_is_refused() {
 #[tokio::test]
 async fn file_as_of_a_time_to_come_is_refused() {
     let operator = operator().await;
-    let text = file(Clock::system().now() + 86_400, &[account(1, json!({}))]);
+    let text = import_file(Clock::system().now() + 86_400, &[account(1, json!({}))]);
     assert_refused(&operator, &text, &[], "the file is as of a time to come").await;
     assert_refused(&operator, &text, &["--dry-run"], "the file is as of a time to come").await;
     assert_eq!(operator.user(&["list"]).await, "");
@@ -483,11 +484,11 @@ async fn account_that_was_deleted_there_does_not_come_back() {
     let operator = operator().await;
     let of_text = json!({"kind": "account", "id": "u-1", "email": "anna@example.com"});
     let both = [account(1, json!({})), of_text];
-    adopt(&operator, &file(1_000, &both), &[]).await;
-    let adoption = adopt(&operator, &file(2_000, &[]), &["--allow-deletions", "2"]).await;
+    adopt(&operator, &import_file(1_000, &both), &[]).await;
+    let adoption = adopt(&operator, &import_file(2_000, &[]), &["--allow-deletions", "2"]).await;
     assert_eq!(adoption["ended"], json!({"account": 2}));
-    assert_no_change(&adopt(&operator, &file(3_000, &[]), &[]).await);
-    assert_no_change(&adopt(&operator, &file(4_000, &both), &[]).await);
+    assert_no_change(&adopt(&operator, &import_file(3_000, &[]), &[]).await);
+    assert_no_change(&adopt(&operator, &import_file(4_000, &both), &[]).await);
     assert_eq!(operator.user(&["list"]).await, "");
 }
 
@@ -495,9 +496,15 @@ async fn account_that_was_deleted_there_does_not_come_back() {
 async fn account_that_waits_there_is_not_deleted_for_it() {
     let server = TestServer::start().await;
     let waiting = account(1, json!({"is_active": false, "awaits_activation": true}));
-    let rules = AdoptionRules { is_dry_run: false, numbers_end: 1_000, allow_deletions: 0 };
+    let rules = AdoptionRules {
+        is_dry_run: false,
+        numbers_end: 1_000,
+        allow_deletions: 0,
+        is_last: false,
+        reopens: false,
+    };
     let run = async |taken_at: i64, line: &Value| {
-        let mut text = Cursor::new(file(taken_at, std::slice::from_ref(line)));
+        let mut text = Cursor::new(import_file(taken_at, std::slice::from_ref(line)));
         server.auth.adopt(&mut text, &rules, |_| ()).await.expect("a whole file")
     };
     run(1_000, &waiting).await;
@@ -536,7 +543,7 @@ async fn runs_at_the_same_time_store_no_account_twice() {
     const ACCOUNTS: usize = 3_000;
     let operator = operator().await;
     let lines = (1..=ACCOUNTS).map(|id| json!({"kind": "account", "id": format!("u-{id}")}));
-    operator.write("accounts.jsonl", &file(1_000, &lines.collect::<Vec<_>>()));
+    operator.write("accounts.jsonl", &import_file(1_000, &lines.collect::<Vec<_>>()));
     let run = || operator.run(SETTINGS, &["adopt", "accounts.jsonl"], "");
     let (first, second) = tokio::join!(run(), run());
     assert!(first.status.success() || second.status.success(), "{}{}", first.stderr, second.stderr);
