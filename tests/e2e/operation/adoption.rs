@@ -402,6 +402,7 @@ async fn what_is_older_than_a_change_of_the_password_here_is_refused() {
     assert_eq!(adoption["new"], json!({"api_token": 1, "identity": 1}));
     let refused = json!({"older than the end of the account's sessions here": ["1", "1"]});
     assert_eq!(adoption["refused"], refused);
+    complete(&operator).await;
     assert_eq!(status_of_key(client, KEY).await, 401);
     assert_eq!(status_of_key(client, SECOND_KEY).await, 200);
 }
