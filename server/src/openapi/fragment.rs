@@ -64,7 +64,8 @@ impl Fragment {
                 };
                 *properties = std::mem::take(properties).into_iter().map(renamed).collect();
             }
-            for name in schema["required"].as_array_mut().into_iter().flatten() {
+            let required = schema.get_mut("required").and_then(Value::as_array_mut);
+            for name in required.into_iter().flatten() {
                 if name.as_str() == Some(documented) {
                     *name = field.into();
                 }
