@@ -227,7 +227,8 @@ impl Claims {
         };
         let names_issuer =
             |expected: &str| self.issuer.as_ref().is_some_and(|issuer| issuer == expected);
-        self.id.is_some() || audience.is_none_or(names_audience) && issuer.is_none_or(names_issuer)
+        self.id.is_some()
+            || (audience.is_none_or(names_audience) && issuer.is_none_or(names_issuer))
     }
 
     /// All claims in their order, to be repeated in a rotated refresh token.
