@@ -120,6 +120,7 @@ async fn holder_of_the_key_of_an_api_ends_no_token_of_another_form() {
     })
     .await;
     server.import(ANNA, PASSWORD, 1, None).await;
+    server.import("bob@example.com", PASSWORD, 2, None).await;
     let uuid = "c0138461-f9b5-4255-8925-85c26631a8cf";
     let header = json!({"alg": "HS256", "typ": "JWT", "uuid": uuid});
     let claims = json!({
@@ -127,7 +128,7 @@ async fn holder_of_the_key_of_an_api_ends_no_token_of_another_form() {
         "mode": "refresh_token",
     });
     let named = Hs256::new(SECRET.as_bytes()).sign(claims.to_string().as_bytes());
-    let forged = signed_anew(&django(&server, 1, "refresh", 0, uuid), KEY);
+    let forged = signed_anew(&django(&server, 2, "refresh", 0, uuid), KEY);
     let ended = server.client.post("/uuid/logout/", &json!({"refresh": forged})).await;
     assert_eq!(ended.status, 200, "{}", ended.text());
     let body = json!({"refresh": named});
