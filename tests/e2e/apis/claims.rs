@@ -91,6 +91,30 @@ async fn refresh_copies_claims_unless_they_are_to_be_fresh() {
 }
 
 #[tokio::test]
+async fn claim_that_cannot_be_read_costs_no_refresh_token() {
+    let server = TestServer::with(|config| {
+        serve(config, "fresh", "/fresh", |api| {
+            api.claims.insert("role".to_owned(), "attributes.role".to_owned());
+            api.fresh_claims = Some(true);
+            api.rotating = Some(true);
+        });
+    })
+    .await;
+    new_account(&server, ANNA).await;
+    let refresh = sign_in_at(&server.client, "/fresh", ANNA).await.field("refresh");
+    server
+        .execute(
+            "insert into account_attributes (account_id, attributes)
+             select id, 'no JSON' from accounts",
+        )
+        .await;
+    assert_eq!(refresh_at(&server.client, "/fresh", &refresh).await.status, 500);
+    server.execute("delete from account_attributes").await;
+    let renewed = refresh_at(&server.client, "/fresh", &refresh).await;
+    assert_eq!(renewed.status, 200, "{}", renewed.text());
+}
+
+#[tokio::test]
 async fn answer_to_a_sign_in_has_the_members_of_the_settings() {
     let server = TestServer::with(|config| {
         serve(config, "shop", "/shop", |api| {

@@ -133,6 +133,27 @@ impl Auth {
         Ok(())
     }
 
+    /// Writes the claims that a refresh does not copy. An account that is not there is left to the
+    /// refresh, which refuses it.
+    async fn renew_claims(
+        &self,
+        policy: &Policy,
+        account: AccountClaim,
+        claims: &mut Map<String, Value>,
+    ) -> Result<()> {
+        let AccountClaim::Id(id) = account else { return Ok(()) };
+        if !policy.fresh_claims && policy.user_id != UserIdForm::Foreign {
+            return Ok(());
+        }
+        let account = accounts::account(&mut self.store.read().await?, id).await?;
+        let Some(account) = account else { return Ok(()) };
+        self.write_foreign_id(policy, id, claims).await?;
+        match policy.fresh_claims {
+            true => self.write_claims(policy, id, Some(account), claims).await,
+            false => Ok(()),
+        }
+    }
+
     /// Exchanges a refresh token for new tokens.
     pub async fn refresh_jwt(
         &self,
@@ -143,6 +164,8 @@ impl Auth {
         let now = self.clock.now();
         let refresh = self.read_refresh(policy, token, now).await?;
         let mut claims = refresh.claims.whole()?;
+        // Before the token is spent: a claim that could not be read afterwards would cost the session.
+        self.renew_claims(policy, refresh.claims.account, &mut claims).await?;
         let network = self.places.network(from);
         let refreshed = match refresh.id {
             Some(id) => self.refresh_own(policy, id, network, now).await,
@@ -151,10 +174,6 @@ impl Auth {
         let refreshed = refreshed.map_err(|error| self.adopting.doubt(error))?;
         let (known, ends) = (refreshed.place_known_until, now + policy.refresh_seconds);
         self.renew_place(refreshed.account_id, known, from, ends).await;
-        self.write_foreign_id(policy, refreshed.account_id, &mut claims).await?;
-        if policy.fresh_claims {
-            self.write_claims(policy, refreshed.account_id, None, &mut claims).await?;
-        }
         let access_claims = derived_claims(&claims);
         let access = self.sign(policy, TokenType::Access, &refreshed, access_claims, now)?;
         let next = || self.sign(policy, TokenType::Refresh, &refreshed, claims, now);
