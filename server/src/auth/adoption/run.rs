@@ -154,10 +154,10 @@ impl Auth {
         progress: impl Fn(u64),
     ) -> Result<Adoption, AdoptionError> {
         let terms = self.adoption_terms().await?;
+        let turn = Turn::begin(&self.store).await?;
         self.check_phase(rules).await?;
         file.rewind().map_err(|problem| FileError::Unreadable { line: 1, problem })?;
         let claims = claims_of(&mut *file)?;
-        let turn = Turn::begin(&self.store).await?;
         let mut ledger = Ledger::load(&self.store).await?;
         let (plan, disabled) = plan(again(file)?, &claims, &mut ledger, terms.now)?;
         self.check_plan(&plan, disabled + ledger_deletions(&ledger), ledger.accounts(), rules)
