@@ -187,7 +187,7 @@ impl TestServer {
             is_dry_run: false,
             numbers_end: 1_000_000,
             allow_deletions: u64::MAX,
-            is_last: false,
+            is_last: true,
             reopens: true,
         };
         let mut file = Cursor::new(import_file(1_000, lines));

@@ -68,10 +68,19 @@ pub async fn work(config: &Config, input: &AdoptInput) -> Outcome {
 }
 
 async fn complete(config: &Config) -> Outcome {
-    match open(config).await?.complete_adoption().await? {
+    let auth = open(config).await?;
+    if let Some(api) = auth.registering_at_django() {
+        let problem = format!("a Django still makes accounts (apis.{api}.routes): move that first");
+        return Err(problem.into());
+    }
+    match auth.complete_adoption().await? {
         None => Err("nothing was adopted, so that there is nothing to complete".into()),
         Some(AdoptionPhase::Complete) => done("the adoption was complete already"),
-        Some(AdoptionPhase::Open | AdoptionPhase::LastStored) => {
+        Some(AdoptionPhase::Open) => {
+            Err("the last file is not stored as a whole: run `propusk adopt --final FILE` first"
+                .into())
+        }
+        Some(AdoptionPhase::LastStored) => {
             say_when_heard("the adoption is complete: what is unknown here is refused").await
         }
     }

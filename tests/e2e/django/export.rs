@@ -35,9 +35,10 @@ async fn successor(operator: &Operator, django: &Django, stack: Stack) -> Proces
     let server = operator.start(SETTINGS).await;
     let file = django.export(stack).await;
     let file = file.to_str().expect("a path");
-    for is_first in [true, false] {
-        let Finished { status, stdout, stderr } =
-            operator.run(SETTINGS, &["adopt", file], "").await;
+    for (arguments, is_first) in
+        [(&["adopt", file][..], true), (&["adopt", file, "--final"], false)]
+    {
+        let Finished { status, stdout, stderr } = operator.run(SETTINGS, arguments, "").await;
         assert!(status.success(), "{stderr}");
         assert_eq!(stdout.trim_end().ends_with(": 0 changes"), !is_first, "{stdout}");
     }

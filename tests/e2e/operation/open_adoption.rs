@@ -235,6 +235,9 @@ async fn operator_ends_the_adoption_and_every_running_server_knows_it() {
     assert_eq!(unknown().await.status, 401);
     adopt(&operator, &["accounts.jsonl"]).await;
     assert_later(&unknown().await);
+    // A copy that was interrupted cannot be declared whole.
+    assert_refused(&operator, &["--complete"], "the last file is not stored as a whole").await;
+    assert_later(&unknown().await);
     adopt(&operator, &["accounts.jsonl", "--final"]).await;
     assert_later(&unknown().await);
     assert_refused(&operator, &["accounts.jsonl"], "the last file is stored already").await;
@@ -244,6 +247,7 @@ async fn operator_ends_the_adoption_and_every_running_server_knows_it() {
     assert_refused(&operator, &["accounts.jsonl"], "the adoption is complete").await;
     adopt(&operator, &["accounts.jsonl", "--reopen"]).await;
     assert_later(&unknown().await);
+    assert_refused(&operator, &["--complete"], "the last file is not stored as a whole").await;
 }
 
 #[tokio::test]

@@ -33,13 +33,13 @@ impl Auth {
         }
     }
 
-    /// Declares that the other system knows nothing that is not known here. Answers how far the
-    /// adoption was; `None`: there was none, and nothing has changed.
+    /// Declares that the other system knows nothing that is not known here, which takes its last file
+    /// as a whole. Answers how far the adoption was; only one whose last file is stored is completed.
     pub async fn complete_adoption(&self) -> Result<Option<Phase>> {
         let completing = self.store.write(|tx| {
             Box::pin(async move {
                 let before = phase(tx).await?;
-                if before.is_some() {
+                if before == Some(Phase::LastStored) {
                     set_phase(tx, Phase::Complete).await?;
                 }
                 Ok(before)
