@@ -20,7 +20,7 @@ use super::form::{self, BodyError};
 use super::negotiate::{self, Unacceptable};
 use super::reply::{Answer, Reply, ViewHeaders};
 use crate::api::{self, Context, HEAD_LAST, Operation, Place, unknown_path};
-use crate::auth::{Requester, SignedIn};
+use crate::auth::{AT_DJANGO_RETRY, Network, Requester, SignedIn};
 use crate::error::Error;
 use crate::http::body::{self, BodyRefusal};
 use crate::http::head;
@@ -32,8 +32,6 @@ use crate::upstream::{Forwarded, NoAnswer};
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 type Handler = Box<dyn Fn(Call) -> BoxFuture<Answer> + Send + Sync>;
 
-/// When a client may ask again for what this server does not answer, in seconds.
-const AT_DJANGO_RETRY: i64 = 60;
 /// The same if too many requests wait for a Django.
 const BUSY_RETRY: i64 = 2;
 
@@ -235,7 +233,7 @@ async fn dispatch(
     let (allow, challenge) = (&*view.allow, &*view.challenge);
     let mut headers = ViewHeaders { allow, vary: "Accept", challenge, no_store: false };
     if is_at_django {
-        if !is_one_segment(call.parameter()) {
+        if !is_one_segment(call.parameter()) || is_disguised(&call) {
             return unknown_path();
         }
         return call.forward().await.unwrap_or_else(|refusal| refusal.into_response(&headers));
@@ -290,6 +288,13 @@ fn is_one_segment(parameter: &str) -> bool {
     !matches!(parameter, "." | "..") && parameter.chars().all(is_harmless)
 }
 
+/// Whether letters that need no escape are escaped in the path: `%73et_password` is an id for this
+/// server and `set_password` for the Django, which is another operation.
+fn is_disguised(call: &Call) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    call.parts.uri.path().contains('%') && call.parameter().bytes().all(is_plain)
+}
+
 impl Call {
     /// The body as a form.
     pub async fn form(&mut self) -> Result<Form, Reply> {
@@ -324,6 +329,7 @@ impl Call {
             headers: &self.parts.headers,
             body,
             client: self.client(),
+            network: Network::of(self.client()),
             is_encrypted: context.public_url.starts_with("https://"),
         };
         upstream.send(request).await.map_err(no_answer)

@@ -161,6 +161,8 @@ async fn other_paths_do_not_reach_the_django() {
         "/shop/users/..%2fadmin/",
         "/shop/users/%252e%252e/",
         "/shop/users/..%5cadmin",
+        "/shop/users/%6de/",
+        "/shop/users/%73et_password/",
         "/api/auth/users/",
         "/users/",
     ] {
@@ -284,6 +286,9 @@ async fn command_makes_no_account_while_a_django_does_unless_the_operator_insist
     let created = operator.run(&settings, &insists, PASSWORD).await;
     assert!(created.status.success(), "{}", created.stderr);
     assert!(created.stdout.contains("created account 1000"), "{}", created.stdout);
+    // Neither is an adoption complete while accounts are made there.
+    let said = operator.refused(&AT_DJANGO, &["adopt", "--complete"]).await;
+    assert!(said.contains("a Django still makes accounts (apis.shop.routes)"), "{said}");
 }
 
 #[tokio::test]
