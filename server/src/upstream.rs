@@ -3,16 +3,17 @@
 //! Its answer goes back as it is. No redirect is followed, nothing is stored or sent twice, and a
 //! slow or broken answer is none.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::header::{CONNECTION, VIA};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Uri};
 use reqwest::{Url, redirect};
-use tokio::sync::Semaphore;
 
+use crate::auth::Network;
 use crate::http::layers::REQUEST_ID;
 use crate::providers::words_of;
 use crate::request_record;
@@ -23,7 +24,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 /// How many requests wait for one Django at a time. If it stalls, they must not take all connections
 /// of this server.
-const MAX_RUNNING: usize = 128;
+const MAX_WAITING: usize = 128;
+/// How many of them may be of one network, so that it does not take the Django from all others.
+const MAX_OF_NETWORK: usize = 16;
 /// The name of this server in `Via`, by which it knows its own requests.
 const OWN_HOP: &str = "1.1 propusk";
 /// What concerns one connection (RFC 9110, section 7.6.1).
@@ -47,7 +50,17 @@ pub struct Upstream {
     client: reqwest::Client,
     /// Scheme, host and port.
     address: Url,
-    places: Arc<Semaphore>,
+    waiting: Arc<Waiting>,
+}
+
+/// How many requests wait, by the network of the client.
+#[derive(Default)]
+struct Waiting(Mutex<HashMap<Network, usize>>);
+
+/// One request that waits, until the end of this value.
+struct Place<'w> {
+    waiting: &'w Waiting,
+    network: Network,
 }
 
 /// A request to be forwarded; no `Debug`: it has credentials.
@@ -58,6 +71,7 @@ pub struct Forwarded<'r> {
     pub body: Bytes,
     /// The client, as this server knows it.
     pub client: IpAddr,
+    pub network: Network,
     /// Whether clients reach this server over TLS.
     pub is_encrypted: bool,
 }
@@ -91,7 +105,7 @@ impl Upstream {
             .retry(reqwest::retry::never())
             .build()
             .map_err(|error| format!("no HTTP client: {}", error.without_url()))?;
-        Ok(Upstream { client, address, places: Arc::new(Semaphore::new(MAX_RUNNING)) })
+        Ok(Upstream { client, address, waiting: Arc::default() })
     }
 
     /// The answer of the Django, whatever its status is.
@@ -100,7 +114,7 @@ impl Upstream {
             tracing::warn!("the upstream of an API leads back to this server");
             return Err(NoAnswer::Unusable);
         }
-        let Ok(_place) = self.places.try_acquire() else { return Err(NoAnswer::Busy) };
+        let Some(_place) = self.waiting.enter(request.network) else { return Err(NoAnswer::Busy) };
         let mut url = self.address.clone();
         url.set_path(request.uri.path());
         url.set_query(request.uri.query());
@@ -108,6 +122,34 @@ impl Upstream {
         let Forwarded { method, body, .. } = request;
         let sent = self.client.request(method, url).headers(headers).body(body).send();
         read(sent.await.map_err(no_answer)?).await
+    }
+}
+
+impl Waiting {
+    /// A place for a request, if there is one.
+    fn enter(&self, network: Network) -> Option<Place<'_>> {
+        let mut counts = self.counts();
+        let (all, own) =
+            (counts.values().sum::<usize>(), counts.get(&network).map_or(0, |own| *own));
+        if all >= MAX_WAITING || own >= MAX_OF_NETWORK {
+            return None;
+        }
+        counts.insert(network, own + 1);
+        Some(Place { waiting: self, network })
+    }
+
+    fn counts(&self) -> MutexGuard<'_, HashMap<Network, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut counts = self.waiting.counts();
+        match counts.get_mut(&self.network) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => drop(counts.remove(&self.network)),
+        }
     }
 }
 
@@ -199,6 +241,10 @@ mod tests {
         headers
     }
 
+    fn network(last: u8) -> Network {
+        Network::of(Ipv4Addr::new(192, 0, 2, last).into())
+    }
+
     fn shown(headers: &HeaderMap) -> Vec<String> {
         let line = |(name, value): (&HeaderName, &HeaderValue)| {
             format!("{name}: {}", String::from_utf8_lossy(value.as_bytes()))
@@ -240,6 +286,7 @@ mod tests {
             headers: &sent,
             body: Bytes::new(),
             client: Ipv4Addr::new(192, 0, 2, 7).into(),
+            network: network(7),
             is_encrypted: false,
         };
         assert_eq!(
@@ -262,17 +309,25 @@ mod tests {
     async fn request_is_refused_if_too_many_wait() {
         let upstream = Upstream::new("http://127.0.0.1:9", Duration::from_secs(1));
         let upstream = upstream.expect("a client");
-        let all = u32::try_from(MAX_RUNNING).expect("a small number");
-        let _waiting = upstream.places.try_acquire_many(all).expect("free places");
-        let request = Forwarded {
+        let (uri, headers) = (Uri::from_static("/auth/users/"), HeaderMap::new());
+        let request = |last| Forwarded {
             method: Method::GET,
-            uri: &Uri::from_static("/auth/users/"),
-            headers: &HeaderMap::new(),
+            uri: &uri,
+            headers: &headers,
             body: Bytes::new(),
             client: Ipv4Addr::LOCALHOST.into(),
+            network: network(last),
             is_encrypted: false,
         };
-        assert!(matches!(upstream.send(request).await, Err(NoAnswer::Busy)));
+        let enter = |last| upstream.waiting.enter(network(last)).expect("a free place");
+        let busy: Vec<_> = (0..MAX_OF_NETWORK).map(|_| enter(0)).collect();
+        assert!(matches!(upstream.send(request(0)).await, Err(NoAnswer::Busy)));
+        assert!(matches!(upstream.send(request(1)).await, Err(NoAnswer::Unusable)));
+        let others: Vec<_> = (1..=112).map(enter).collect();
+        assert!(matches!(upstream.send(request(200)).await, Err(NoAnswer::Busy)));
+        drop((busy, others));
+        assert!(matches!(upstream.send(request(0)).await, Err(NoAnswer::Unusable)));
+        assert!(upstream.waiting.counts().is_empty());
     }
 
     #[test]
