@@ -441,7 +441,8 @@ impl Attempt<'_> {
     /// store.
     pub fn settle<T>(self, outcome: &Result<T>) -> Vec<Counter> {
         match outcome {
-            Ok(_) | Err(Error::Busy { .. } | Error::AdoptionOpen { .. } | Error::Internal(_)) => {
+            // What an adoption leaves open may be wrong all the same, and must not be tried for ever.
+            Ok(_) | Err(Error::Busy { .. } | Error::Internal(_)) => {
                 self.give_back();
                 Vec::new()
             }
@@ -548,10 +549,10 @@ mod tests {
             let busy: Result<()> = Err(Error::Busy { retry_after: 1 });
             attempt.expect("a free place").settle(&busy);
         }
-        let wrong: Result<()> = Err(Error::InvalidCredentials);
-        for _ in 0..3 {
+        let perhaps = || Error::AdoptionOpen { retry_after: 1 };
+        for wrong in [Error::InvalidCredentials, perhaps(), perhaps()] {
             let attempt = limits.reserve(name("a"), address("192.0.2.1"), false, 0);
-            attempt.expect("a free place").settle(&wrong);
+            attempt.expect("a free place").settle(&Err::<(), _>(wrong));
         }
         assert!(limits.reserve(name("a"), address("192.0.2.1"), false, 0).is_err());
     }
