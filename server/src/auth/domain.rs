@@ -42,8 +42,8 @@ use crate::store::events::Refusal;
 use crate::store::meta::{self, LONGEST_ACCESS};
 use crate::store::{Connections, Store, limit_counts};
 
-/// When a client may ask again for an account that a Django makes, in seconds: a copy takes a while.
-const AT_DJANGO_RETRY: i64 = 60;
+/// When a client may ask again for what a Django does, in seconds: a copy takes a while.
+pub const AT_DJANGO_RETRY: i64 = 60;
 
 /// The parts of [`Auth`].
 pub struct Parts {

@@ -50,7 +50,7 @@ pub use adoption::run::{Adoption, AdoptionError, AdoptionRules};
 pub use api_numbers::{NoNumberLeft, find_unnumbered, number_policies};
 pub use counts::Counts;
 pub use delivery::WaitingMails;
-pub use domain::{Auth, Parts};
+pub use domain::{AT_DJANGO_RETRY, Auth, Parts};
 pub use events::{EVENT_NAMES, EVENT_REASONS, ListedEvent, Refusal, Span};
 pub use federation::answer::Callback;
 pub use federation::flow::{

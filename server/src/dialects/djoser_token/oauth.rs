@@ -160,6 +160,7 @@ async fn end_sessions(mut call: Call) -> Answer {
     let client_id = form.text("client_id", &Text::REQUIRED.max(200)).unwrap_or_default();
     form.finish()?;
     let ended = call.context.auth.end_sessions_of_client(call.signed_in()?, &client_id).await;
+    let ended = ended.map_err(|error| doubted(&call, error));
     ended.inspect_err(Error::note).map_err(|error| match error {
         Error::Client(_) => {
             let text = "The application linked to the provided client_id could not be found.";
