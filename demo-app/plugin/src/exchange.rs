@@ -14,6 +14,10 @@ impl<R: Runtime> Propusk<R> {
     /// Uses another client from now on, or none. Operations of the previous one that have begun
     /// are not stopped. Its status is no longer reported.
     pub fn set_client(&self, client: Option<Client>) {
+        // First: its last report would otherwise come after the first one of the new client.
+        if let Some(reporter) = lock(&self.in_use).reporter.take() {
+            reporter.abort();
+        }
         let reporter = client.clone().map(|client| self.report(client));
         let has_client = client.is_some();
         let before = std::mem::replace(&mut *lock(&self.in_use), InUse { client, reporter });
