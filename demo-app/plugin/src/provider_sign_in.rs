@@ -34,7 +34,8 @@ pub(crate) async fn in_browser<R: Runtime>(
     }
 }
 
-/// Passes the result of a link to the call that waits for it. `None` if there is one.
+/// Passes the result of a link to the call that waits for it. `None` if there is one: it may have
+/// ended, such as at its time limit.
 pub(crate) fn pass_on<R: Runtime>(
     app: &AppHandle<R>,
     link: &str,
@@ -42,10 +43,7 @@ pub(crate) fn pass_on<R: Runtime>(
 ) -> Option<Result<LinkResult, CommandError>> {
     let state = state_of(link).unwrap_or_default();
     match lock(&app.propusk().pending).take_if(|pending| pending.is_for(&state)) {
-        Some(pending) => {
-            pending.finish(result);
-            None
-        }
+        Some(pending) => pending.finish(result),
         None => Some(result),
     }
 }
