@@ -1,6 +1,7 @@
 //! Completes sign-ins with the links that the system delivers: to the running app, or to one that
 //! such a link has started. Results that no call waits for are kept until the page takes them.
 
+use propusk::Operation;
 use tauri::{AppHandle, Emitter, Manager, Runtime, async_runtime};
 use tauri_plugin_deep_link::{DeepLink, DeepLinkExt};
 use url::Url;
@@ -12,6 +13,9 @@ use crate::lock::lock;
 use crate::output::LinkResult;
 use crate::provider_sign_in;
 use crate::state::PropuskExt;
+
+/// How many links may wait for a client. Any page in a browser can send links; a sign-in needs one.
+const MAX_EARLY_LINKS: usize = 8;
 
 /// Follows the links of the deep-link plugin, if the app has it.
 pub(crate) fn follow<R: Runtime>(app: &AppHandle<R>) {
@@ -35,6 +39,8 @@ pub(crate) fn complete_all<R: Runtime>(app: &AppHandle<R>, links: Vec<Url>) {
     let mut early = lock(&app.propusk().early_links);
     if app.propusk().client().is_none() {
         early.extend(links);
+        let too_many = early.len().saturating_sub(MAX_EARLY_LINKS);
+        early.drain(..too_many);
         return;
     }
     drop(early);
@@ -67,6 +73,10 @@ async fn complete<R: Runtime>(
 ) -> Option<Result<LinkResult, CommandError>> {
     let plugin = app.propusk();
     let client = plugin.client()?;
+    if !client.supports(Operation::ProviderSignIn) {
+        // No link of this API belongs to a sign-in.
+        return None;
+    }
     let result = client.complete_sign_in(link).await.map(LinkResult::from);
     let result = result.map_err(CommandError::from);
     if result.as_ref().is_ok_and(|result| result.outcome == "unrelated") {

@@ -2,7 +2,7 @@
 
 use propusk_tests::server::TestServer;
 use serde_json::json;
-use tauri_plugin_propusk::propusk::{Client, Vault};
+use tauri_plugin_propusk::propusk::{Client, Dialect, Vault};
 use tauri_plugin_propusk::{Builder, PropuskExt};
 
 use crate::page::Page;
@@ -12,8 +12,15 @@ const PASSWORD: &str = "a quiet harbour at noon";
 /// A link of no sign-in that this app has begun.
 const LINK: &str = "org.example.app:/signed-in?code=c&state=s";
 
+/// A link of the app's own.
+const OWN_LINK: &str = "org.example.app:/orders/7";
+
 fn client(server: &str) -> Client {
-    let builder = Client::builder(server).redirect("org.example.app:/signed-in");
+    client_of(Dialect::Native, server)
+}
+
+fn client_of(dialect: Dialect, server: &str) -> Client {
+    let builder = Client::builder(server).dialect(dialect).redirect("org.example.app:/signed-in");
     builder.vault(Vault::memory()).build().expect("a client")
 }
 
@@ -67,4 +74,17 @@ async fn link_that_comes_before_the_client_waits_for_it() {
     assert!(page.take_link_results().is_empty());
     page.app.propusk().set_client(Some(lonely_client()));
     assert_eq!(page.next_link_results().len(), 1);
+}
+
+#[tokio::test]
+async fn link_of_the_app_itself_has_no_result_in_any_api() {
+    let page = Page::with(Builder::without_client);
+    for dialect in [Dialect::DjoserJwt, Dialect::Native] {
+        page.app.propusk().set_client(Some(client_of(dialect, "http://127.0.0.1:9")));
+        page.open_link(OWN_LINK);
+    }
+    page.open_link(LINK);
+    let results = page.next_link_results();
+    assert_eq!(results.len(), 1);
+    assert_eq!(results[0]["error"]["rejection"]["code"], "sign_in_unknown", "{results:?}");
 }
