@@ -2,7 +2,7 @@
 //! Changes happen one after another. The troubles are in `troubles.rs`.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{fs, io};
@@ -56,6 +56,12 @@ pub struct Demo {
     pub running: tokio::sync::Mutex<Running>,
     /// What the page may ask at any time.
     shown: Mutex<Shown>,
+    /// How many reports of the state have begun.
+    reports: AtomicU64,
+    /// The newest of those that the page has, so that an older one does not follow it.
+    reported: Mutex<u64>,
+    /// Informed when the plugin gets another client.
+    exchanged: tokio::sync::Notify,
 }
 
 /// What runs for the chosen server.
@@ -75,6 +81,8 @@ struct Shown {
     vault: Option<PathBuf>,
     session: LiveSession,
     second_process: Option<u32>,
+    /// Why the server of the last start does not run, as an English sentence.
+    problem: Option<String>,
 }
 
 impl Demo {
@@ -91,6 +99,9 @@ impl Demo {
             settings: Mutex::new(settings),
             running: tokio::sync::Mutex::default(),
             shown: Mutex::default(),
+            reports: AtomicU64::new(0),
+            reported: Mutex::default(),
+            exchanged: tokio::sync::Notify::new(),
         }
     }
 
@@ -100,6 +111,7 @@ impl Demo {
         let chosen = self.settings().server.clone();
         let outcome = self.start(&mut running, &chosen).await;
         if let Err(error) = &outcome {
+            self.shown().problem = Some(error.to_string());
             let text = format!("the server of the last start is not available: {error}");
             self.records.timeline.add(Kind::Server, text, json!({}));
         }
@@ -210,6 +222,7 @@ impl Demo {
 
     async fn stop(&self, running: &mut Running) {
         self.app.propusk().set_client(None);
+        self.exchanged.notify_waiters();
         let Running { embedded, .. } = std::mem::take(running);
         if let Some(embedded) = embedded {
             embedded.stop().await;
@@ -230,6 +243,7 @@ impl Demo {
             let embedded = running.embedded.as_ref();
             shown.embedded = embedded.map(|server| (server.url().to_owned(), server.page()));
             shown.inbox = embedded.map(Embedded::inbox);
+            shown.problem = None;
             // After a restart of the client it is the same session.
             if running.plan.as_ref().is_none_or(|before| before.vault != plan.vault) {
                 shown.session = LiveSession::default();
@@ -237,6 +251,7 @@ impl Demo {
         }
         running.plan = Some(plan);
         self.app.propusk().set_client(Some(client));
+        self.exchanged.notify_waiters();
         Ok(())
     }
 
@@ -300,7 +315,13 @@ impl Demo {
 
     /// Reports the state to the page.
     pub async fn changed(&self) {
-        self.records.reporter.emit(STATE_EVENT, self.state().await);
+        let report = self.reports.fetch_add(1, Ordering::SeqCst) + 1;
+        let state = self.state().await;
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        if report > *reported {
+            *reported = report;
+            self.records.reporter.emit(STATE_EVENT, state);
+        }
     }
 
     /// Asks for the token each second, as an app at work, and looks for mails.
@@ -311,7 +332,12 @@ impl Demo {
         loop {
             ticks.tick().await;
             let is_losing = self.records.wire.faults().will_lose_an_answer();
-            if self.see_session().await || is_losing != was_losing {
+            let has_changed = tokio::select! {
+                has_changed = self.see_session() => has_changed,
+                // The former client may wait for its server for long.
+                () = self.exchanged.notified() => false,
+            };
+            if has_changed || is_losing != was_losing {
                 self.changed().await;
             }
             was_losing = is_losing;
@@ -411,20 +437,20 @@ fn key_of(chosen: &ChosenServer, url: &str) -> String {
 }
 
 fn server_state(chosen: &ChosenServer, dialect: Dialect, shown: &Shown) -> ServerState {
-    let running = shown.gateway.is_some();
-    let gateway = shown.gateway.clone();
-    match chosen {
-        ChosenServer::None => ServerState { kind: "none", url: None, gateway, running, page: None },
+    let (kind, url, page) = match chosen {
+        ChosenServer::None => ("none", None, None),
         ChosenServer::Outside(url) => {
             // Another API may be that of a Django server, which has no such page.
             let page = (dialect == Dialect::Native).then(|| format!("{url}/docs"));
-            ServerState { kind: "outside", url: Some(url.clone()), gateway, running, page }
+            ("outside", Some(url.clone()), page)
         }
         ChosenServer::Embedded => {
             let (url, page) = shown.embedded.clone().unzip();
-            ServerState { kind: "embedded", url, gateway, running, page }
+            ("embedded", url, page)
         }
-    }
+    };
+    let (gateway, problem) = (shown.gateway.clone(), shown.problem.clone());
+    ServerState { kind, url, running: gateway.is_some(), gateway, page, problem }
 }
 
 fn remove(folder: &Path) -> io::Result<()> {
