@@ -47,7 +47,7 @@ static TOKENS: LazyLock<Option<Regex>> = LazyLock::new(|| {
 /// The value of a header. A scheme such as `Bearer` stays.
 pub fn header(name: &str, value: &str) -> String {
     if !is_secret_name(name) {
-        return text(value).into_owned();
+        return link_or_text(value);
     }
     match value.split_once(' ') {
         Some((scheme, secret)) if scheme.chars().all(|c| c.is_ascii_alphabetic()) => {
@@ -231,6 +231,10 @@ mod tests {
             "Bearer eyJh…(67 characters)"
         );
         assert_eq!(header("set-cookie", "a=b"), "…(3 characters)");
+        assert_eq!(
+            header("location", "https://id.example.org/a?code=quiet-harbour&x=1"),
+            "https://id.example.org/a?code=…(13 characters)&x=1"
+        );
     }
 
     fn body_of_form(text: &str) -> String {
