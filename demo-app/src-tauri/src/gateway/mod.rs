@@ -32,6 +32,8 @@ use crate::time::now_in_milliseconds;
 use exchange::{Answered, Asked};
 use upstream::Upstream;
 
+/// Headers that only browsers send. No page may use the gateway.
+const OF_PAGES: [&str; 2] = ["origin", "sec-fetch-site"];
 /// The largest request that is passed on, in bytes.
 const MAX_REQUEST: usize = 1 << 20;
 
@@ -178,7 +180,8 @@ impl Context {
     async fn carry(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Cut> {
         let (head, body) = request.into_parts();
         let is_for_us = head.headers.get(HOST).is_some_and(|host| host == self.host.as_str());
-        if !is_for_us {
+        let is_of_page = OF_PAGES.iter().any(|name| head.headers.contains_key(*name));
+        if !is_for_us || is_of_page {
             return Err(Cut);
         }
         let (began, at) = (Instant::now(), now_in_milliseconds());

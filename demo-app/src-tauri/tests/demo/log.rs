@@ -2,6 +2,8 @@
 
 use propusk::{Client, Dialect, ErrorKind, Vault};
 use propusk_demo_lib::gateway::{Gateway, check_server};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::setting::{EMAIL, PASSWORD, Setting};
 
@@ -85,6 +87,23 @@ async fn gateway_answers_only_by_its_own_name() {
     let client = named.vault(Vault::memory()).build().expect("a client");
     let error = client.providers().await.expect_err("another name");
     assert_eq!(*error.kind(), ErrorKind::Network);
+    assert_eq!(setting.exchanges().len(), before);
+}
+
+#[tokio::test]
+async fn gateway_does_not_answer_pages_of_a_browser() {
+    let setting = Setting::signed_in(Dialect::Native).await;
+    let before = setting.exchanges().len();
+    let host = format!("127.0.0.1:{}", setting.gateway.port());
+    for header in ["Origin: https://elsewhere.example", "Sec-Fetch-Site: cross-site"] {
+        let mut page = TcpStream::connect(&host).await.expect("a connection");
+        let request =
+            format!("GET /propusk/v1/providers HTTP/1.1\r\nHost: {host}\r\n{header}\r\n\r\n");
+        page.write_all(request.as_bytes()).await.expect("sent");
+        let mut answer = Vec::new();
+        let ended = page.read_to_end(&mut answer).await;
+        assert!(answer.is_empty(), "{header}: {ended:?}");
+    }
     assert_eq!(setting.exchanges().len(), before);
 }
 
