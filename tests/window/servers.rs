@@ -79,6 +79,14 @@ async fn another_server_is_chosen_and_nothing_is_deleted() {
     page.fill("[data-test=field-server]", "http://id.example.org").await;
     page.press("start-outside").await;
     start_problem(&page, "usage.server_address").await;
+    // No server is there, and the chosen one stays.
+    page.fill("[data-test=field-server]", "127.0.0.1:9").await;
+    page.press("start-outside").await;
+    start_problem(&page, "usage.server_silent").await;
+    page.press("start-back").await;
+    is_in_use(&page).await;
+    page.has_phase("signed_in").await;
+    offer_another(&page).await;
     // Without a scheme: a server on this machine needs no certificate.
     page.fill("[data-test=field-server]", &outside.address.to_string()).await;
     page.press("start-outside").await;

@@ -120,11 +120,14 @@ impl Demo {
         outcome
     }
 
-    /// Uses a server that runs elsewhere.
+    /// Uses a server that runs elsewhere. Until it answers, the former one stays in use.
     pub async fn use_server(&self, address: &str) -> Result<()> {
         let wrong = |error| DemoError::of_user("server_address", error);
         let url = gateway::check_server(address).map_err(wrong)?;
-        self.choose(ChosenServer::Outside(url.as_str().trim_end_matches('/').to_owned())).await
+        let server = url.as_str().trim_end_matches('/');
+        let silent = |error| DemoError::of_user("server_silent", error);
+        gateway::reach(server).await.map_err(silent)?;
+        self.choose(ChosenServer::Outside(server.to_owned())).await
     }
 
     /// Starts the server inside the app.

@@ -287,6 +287,7 @@ export default {
   'error.usage': 'This cannot work.',
   'error.detail': 'Details: {detail}',
   'usage.server_address': 'This is not the address of a server. It begins with https:// (on this machine, also http://) and has no password, query or fragment.',
+  'usage.server_silent': 'No server answers there: the address is wrong, the server does not run, or its certificate is not trusted.',
   'usage.mailed_link': 'This is not a link from a mail of the server. Copy the whole link.',
   'usage.operator_only': 'Only the operator of this server can end a session there, with the command “propusk sessions”.',
   'usage.no_user': 'No user is signed in.',

@@ -46,6 +46,8 @@ pub enum GatewayError {
     Http(String),
     /// It is not the address of a server.
     Address(String),
+    /// No server answers.
+    Silent(String),
 }
 
 impl fmt::Display for GatewayError {
@@ -56,6 +58,7 @@ impl fmt::Display for GatewayError {
             }
             GatewayError::Http(error) => write!(f, "the HTTP client cannot be set up: {error}"),
             GatewayError::Address(why) => write!(f, "the address of the server {why}"),
+            GatewayError::Silent(why) => f.write_str(why),
         }
     }
 }
@@ -112,6 +115,15 @@ impl Drop for Gateway {
 /// If it is not.
 pub fn check_server(address: &str) -> Result<Url, GatewayError> {
     upstream::server_of(address)
+}
+
+/// Asks whether a server is there; any answer will do.
+///
+/// # Errors
+///
+/// If there is no answer, or if it is not the address of a server.
+pub async fn reach(server: &str) -> Result<(), GatewayError> {
+    Upstream::new(server)?.answers().await.map_err(GatewayError::Silent)
 }
 
 async fn listen(preferred_port: Option<u16>) -> std::io::Result<TcpListener> {

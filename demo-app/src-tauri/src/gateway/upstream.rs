@@ -43,6 +43,12 @@ impl Upstream {
         &self.server
     }
 
+    /// Whether it answers at all. The error is an English sentence.
+    pub async fn answers(&self) -> Result<(), String> {
+        let request = self.http.get(self.server.clone()).timeout(CONNECT_TIMEOUT);
+        request.send().await.map(drop).map_err(in_words)
+    }
+
     /// The error is an English sentence.
     pub async fn send(&self, asked: &Asked) -> Result<Answered, String> {
         let mut url = self.server.clone();

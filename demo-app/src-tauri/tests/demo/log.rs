@@ -1,7 +1,8 @@
 //! What the log shows, and what it must not show.
 
 use propusk::{Client, Dialect, ErrorKind, Vault};
-use propusk_demo_lib::gateway::{Gateway, check_server};
+use propusk_demo_lib::gateway::{Gateway, check_server, reach};
+use propusk_tests::server::TestServer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -105,6 +106,18 @@ async fn gateway_does_not_answer_pages_of_a_browser() {
         assert!(answer.is_empty(), "{header}: {ended:?}");
     }
     assert_eq!(setting.exchanges().len(), before);
+}
+
+#[tokio::test]
+async fn server_is_reached_if_it_answers() {
+    let server = TestServer::start().await;
+    let address = format!("http://{}", server.address);
+    // A path without a page is an answer too.
+    for there in [address.clone(), format!("{address}/no-such-page")] {
+        reach(&there).await.expect("an answer");
+    }
+    let error = reach("http://127.0.0.1:9").await.expect_err("no server");
+    assert!(error.to_string().starts_with("the server cannot be reached"), "{error}");
 }
 
 #[test]
