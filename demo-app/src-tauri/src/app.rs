@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use tauri::{App, AppHandle, Listener, Manager, Wry, async_runtime};
+use tauri::plugin::{self, TauriPlugin};
+use tauri::{App, AppHandle, Listener, Manager, Url, Wry, async_runtime};
 use tauri_plugin_deep_link::DeepLinkExt;
 use tauri_plugin_propusk::{Builder, Call, STATUS_EVENT};
 
@@ -37,6 +38,7 @@ fn builder() -> tauri::Builder<Wry> {
     #[cfg(desktop)]
     let builder = builder.plugin(tauri_plugin_single_instance::init(|app, _, _| show(app)));
     builder
+        .plugin(own_pages())
         .plugin(tauri_plugin_deep_link::init())
         .plugin(
             Builder::without_client()
@@ -72,6 +74,21 @@ fn builder() -> tauri::Builder<Wry> {
             }
             Ok(())
         })
+}
+
+/// Keeps the window at the page of the app, whatever is dropped on it or followed from it.
+fn own_pages() -> TauriPlugin<Wry> {
+    plugin::Builder::new("own-pages").on_navigation(|_, url| is_own(url)).build()
+}
+
+/// The page is at `tauri://localhost`, on Windows and Android at `http://tauri.localhost`.
+fn is_own(url: &Url) -> bool {
+    match url.scheme() {
+        "tauri" => url.host_str() == Some("localhost"),
+        "http" | "https" => url.host_str() == Some("tauri.localhost"),
+        // The web view itself, before it has a page.
+        scheme => scheme == "about",
+    }
 }
 
 fn records() -> Records {
@@ -164,4 +181,28 @@ fn add_exchange(timeline: &Timeline, exchange: &Exchange) {
         "error": exchange.error,
     });
     timeline.add(Kind::Wire, text, data);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn window_stays_at_its_own_page() {
+        let is_own = |url: &str| is_own(&Url::parse(url).expect("a URL"));
+        for own in ["tauri://localhost/index.html", "http://tauri.localhost/", "about:blank"] {
+            assert!(is_own(own), "{own}");
+        }
+        for other in [
+            "https://id.example.org/",
+            "http://localhost:8000/",
+            "https://tauri.localhost.example.org/",
+            "file:///etc/passwd",
+            "data:text/html,x",
+            "tauri://elsewhere/",
+            "propusk-demo://signed-in",
+        ] {
+            assert!(!is_own(other), "{other}");
+        }
+    }
 }
