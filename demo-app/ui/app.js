@@ -22,16 +22,25 @@ applyTheme();
 chooseLanguage(kept('language') ?? navigator.language.slice(0, 2));
 for (const start of [startTabs, startHeader, startStart, startSessionCard, startOperationList, startOperationPanel, startTimeline, startWireLog, startInbox, startTrouble]) start();
 watch(['link', 'operations'], showLink);
+// How many states and statuses were reported: what was asked for before one of them is older.
+const reported = { state: 0, status: 0 };
 connect();
 
 async function connect() {
-  await listen('demo://state', demoChanged);
+  await listen('demo://state', (demo) => {
+    reported.state += 1;
+    demoChanged(demo);
+  });
   await listen('demo://wire', (entry) => put('wire', withEntry(get('wire'), entry)));
   await listen('demo://timeline', (entry) => put('timeline', withEntry(get('timeline'), entry)));
-  await demoChanged(await demoState());
+  const demo = await demoState();
+  if (reported.state === 0) await demoChanged(demo);
   put('wire', merged(await wireLog(), get('wire')));
   put('timeline', merged(await timeline(), get('timeline')));
-  await propusk.onStatus(statusChanged);
+  await propusk.onStatus((status) => {
+    reported.status += 1;
+    statusChanged(status);
+  });
   await propusk.onLink((result) => put('link', result));
 }
 
@@ -48,7 +57,9 @@ async function demoChanged(demo) {
     return;
   }
   const operations = offered(await propusk.operations().catch(() => []), demo);
-  await statusChanged(await propusk.status().catch(() => ({ phase: 'unknown' })));
+  const heard = reported.status;
+  const status = await propusk.status().catch(() => ({ phase: 'unknown' }));
+  if (reported.status === heard) await statusChanged(status);
   if (isOther(get('demo'), demo)) return; // the later change asks again
   put('operations', operations);
   reload();
@@ -71,7 +82,9 @@ async function statusChanged(status) {
   if (status.phase === 'signed_out') put('identifier', null);
   put('status', status);
   if (status.change === 'session_ended' && before.change !== 'session_ended') forgetSuccess();
-  put('profile', isSignedIn() ? await propusk.cachedProfile().catch(() => null) : null);
+  const profile = isSignedIn() ? await propusk.cachedProfile().catch(() => null) : null;
+  if (get('status') !== status) return; // the later one has its own
+  put('profile', profile);
   if (before.phase !== status.phase) announce(`phase.${status.phase}`);
 }
 
