@@ -24,6 +24,7 @@ for (const start of [startTabs, startHeader, startStart, startSessionCard, start
 watch(['link', 'operations'], showLink);
 // How many states and statuses were reported: what was asked for before one of them is older.
 const reported = { state: 0, status: 0 };
+const newest = 300;
 connect();
 
 async function connect() {
@@ -99,11 +100,11 @@ function showLink() {
   showSuccess([`done.link.${result.outcome}`, { provider: result.identity?.provider ?? '' }], result.identity);
 }
 
-// A later entry with the same id replaces the earlier one.
+// A later entry with the same id replaces the earlier one. The newest entries stay, as in the Rust side.
 function withEntry(entries, entry) {
   const others = entries.filter(({ id }) => id !== entry.id);
   const at = entries.findIndex(({ id }) => id === entry.id);
-  return at < 0 ? [...others, entry] : entries.map((each) => (each.id === entry.id ? entry : each));
+  return at < 0 ? [...others, entry].slice(-newest) : entries.map((each) => (each.id === entry.id ? entry : each));
 }
 
 function merged(read, reported) {
