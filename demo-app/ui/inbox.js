@@ -6,7 +6,7 @@ import { choose } from './operation-panel.js';
 import { emptyPanel, panelHead } from './panel.js';
 import { openError } from './result.js';
 import { get, put, watch } from './state.js';
-import { countAt, select, selectedTab } from './tabs.js';
+import { countAt, select } from './tabs.js';
 
 // The operation that takes a link of this kind.
 const taking = { activation: 'activate', reset: 'confirm_reset' };
@@ -17,7 +17,6 @@ export function startInbox() {
   const empty = emptyPanel('inbox', 'mail');
   const outside = el('p', { class: 'note plain', text: 'inbox.outside', test: 'inbox-outside' });
   byId('panel-inbox').replaceChildren(panelHead('inbox'), outside, empty, list);
-  byId('tab-inbox').addEventListener('click', count);
   watch(['inbox', 'operations', 'demo'], () => {
     const isEmbedded = get('demo')?.server?.kind === 'embedded';
     const mails = [...get('inbox')].reverse();
@@ -26,6 +25,7 @@ export function startInbox() {
     redraw(list, [mails, get('operations')], () => mails.map(mail));
     count();
   });
+  watch(['tab'], count);
   listen('demo://inbox', reload);
 }
 
@@ -42,7 +42,7 @@ function inOrder(mails) {
 
 function count() {
   const number = get('inbox').length;
-  if (selectedTab() === 'inbox') seen = number;
+  if (get('tab') === 'inbox') seen = number;
   seen = Math.min(seen, number);
   countAt('inbox', number - seen);
 }

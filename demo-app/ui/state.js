@@ -8,6 +8,7 @@ const values = {
   identifier: null, // with what this window signed in last
   operations: [], // the operations of the dialect
   chosen: null, // the operation that is shown
+  tab: 'timeline', // the area that is shown
   link: null, // the result of a deep link that is not shown yet
   wire: [],
   timeline: [],

@@ -1,10 +1,10 @@
 // The tabs: beside the other areas on a wide window, instead of them on a narrow one.
 import { byId, el } from './dom.js';
 import { icon } from './icons.js';
+import { get, put } from './state.js';
 
 const tabs = [['actions', 'person'], ['timeline', 'list'], ['wire', 'wire'], ['inbox', 'mail'], ['trouble', 'bolt']];
 const narrow = matchMedia('(max-width: 57.99rem)');
-let selected = 'timeline';
 
 export function startTabs() {
   byId('tabs').replaceChildren(...tabs.map(([name, drawn]) => tab(name, drawn)));
@@ -23,7 +23,6 @@ export function countAt(name, number) {
 // On a wide window there is nothing to select for the actions.
 export function select(name) {
   if (name === 'actions' && !narrow.matches) return;
-  selected = name;
   for (const [each] of tabs) {
     const isSelected = each === name;
     const element = byId(`tab-${each}`);
@@ -32,10 +31,7 @@ export function select(name) {
     byId(`panel-${each}`).hidden = !isSelected && (each !== 'actions' || narrow.matches);
   }
   if (narrow.matches) window.scrollTo(0, 0);
-}
-
-export function selectedTab() {
-  return selected;
+  put('tab', name);
 }
 
 function tab(name, drawn) {
@@ -54,13 +50,14 @@ function arrange() {
     }
   }
   byId('tab-actions').hidden = !narrow.matches;
+  const selected = get('tab');
   if (!narrow.matches && selected === 'actions') select('timeline');
   else select(narrow.matches && selected === 'timeline' ? 'actions' : selected);
 }
 
 function move(event) {
   const shown = tabs.map(([name]) => name).filter((name) => !byId(`tab-${name}`).hidden);
-  const at = shown.indexOf(selected);
+  const at = shown.indexOf(get('tab'));
   const to = { ArrowRight: at + 1, ArrowLeft: at - 1 + shown.length, Home: 0, End: shown.length - 1 }[event.key];
   if (to === undefined) return;
   event.preventDefault();

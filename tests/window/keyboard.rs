@@ -3,6 +3,7 @@
 use propusk_tests::desktop::Desktop;
 
 use crate::page::Page;
+use crate::rounds::{EMAIL, PASSWORD};
 
 /// Keys, as WebDriver names them.
 const TAB: char = '\u{E004}';
@@ -46,4 +47,17 @@ async fn keys_choose_tabs_and_operations_and_close_dialogs() {
         page.wait_until("!document.querySelector('dialog')").await;
         has_focus(&page, chip).await;
     }
+}
+
+#[tokio::test]
+async fn mail_that_keys_have_opened_is_no_longer_counted_as_new() {
+    let desktop = Desktop::start().await;
+    let page = Page::with_embedded_server(&desktop).await;
+    page.succeed("register", &[("email", EMAIL), ("new_password", PASSWORD)]).await;
+    page.wait_until("document.querySelector('#count-inbox').innerText === '1'").await;
+    page.press("tab-wire").await;
+    focus(&page, "tab-wire").await;
+    page.press_key(ARROW_RIGHT).await;
+    has_focus(&page, "tab-inbox").await;
+    page.wait_until("document.querySelector('#count-inbox').hidden").await;
 }
