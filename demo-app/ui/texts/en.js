@@ -13,6 +13,7 @@ export default {
   'cancel': 'Cancel',
   'copy': 'Copy',
   'copy.done': 'Copied',
+  'copy.failed': 'Not copied: select the text',
   'again': 'Try again',
   'loading': 'Loading …',
   'announce.failed': 'It did not work. The reason is below the form.',
