@@ -3,6 +3,9 @@ import { el } from './dom.js';
 import { dateAndTime } from './moments.js';
 import { has, text } from './words.js';
 
+// Members whose values are words of the SDK; others are texts of users.
+const worded = new Set(['status', 'trust']);
+
 export function data(value) {
   if (value === null || value === undefined || typeof value !== 'object') return null;
   const members = Object.entries(value).filter(([, member]) => member === null || typeof member !== 'object');
@@ -21,7 +24,7 @@ function shown(name, member) {
   if (typeof member === 'boolean') return el('dd', { text: member ? 'value.yes' : 'value.no' });
   if (/(At|Until)$/.test(name)) return el('dd', { text: ['value.is', { value: () => dateAndTime(member) }] });
   const isId = /^(id|masked|.*Id)$/.test(name);
-  if (has(`value.${member}`)) return el('dd', { text: `value.${member}` });
+  if (worded.has(name) && has(`value.${member}`)) return el('dd', { text: `value.${member}` });
   return el('dd', {}, isId ? el('code', {}, String(member)) : String(member));
 }
 
