@@ -2,7 +2,7 @@
 import { button, el, whileBusy } from './dom.js';
 import * as propusk from './generated/propusk.js';
 import { dateAndTime } from './moments.js';
-import { clearResult, showError, showSuccess } from './result.js';
+import { clearResult, resultsOf } from './result.js';
 import { has } from './words.js';
 
 export function historyPanel() {
@@ -19,6 +19,7 @@ export function historyPanel() {
 // Adds the page before `before` to the list; without `before` the list begins anew.
 async function load(list, more, before) {
   clearResult();
+  const { showSuccess, showError } = resultsOf(list);
   try {
     const { events, next } = await propusk.accountEvents(before);
     if (!before) list.replaceChildren();

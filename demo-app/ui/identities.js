@@ -4,7 +4,7 @@ import { button, el, whileBusy } from './dom.js';
 import * as propusk from './generated/propusk.js';
 import { dateAndTime } from './moments.js';
 import { providerList } from './providers.js';
-import { clearResult, showError, showSuccess } from './result.js';
+import { clearResult, resultsOf } from './result.js';
 
 export function identitiesPanel() {
   const list = el('ul', { class: 'rows', test: 'identities-list' });
@@ -24,6 +24,7 @@ export function identitiesPanel() {
 
 async function load(list, password, isAsked) {
   if (isAsked) clearResult();
+  const { showSuccess, showError } = resultsOf(list);
   try {
     const identities = await propusk.identities();
     list.replaceChildren(...identities.map((identity) => row(identity, list, password)));
@@ -43,6 +44,7 @@ function row(identity, list, password) {
 
 async function remove({ provider, subject }, list, password) {
   clearResult();
+  const { showSuccess, showError } = resultsOf(list);
   try {
     await propusk.unlink({ provider, subject, currentPassword: password.value() });
     password.forget();

@@ -113,10 +113,12 @@ async function run(name, operation, element, values, pressed) {
     clearResult();
     try {
       const result = await operation.run(values);
+      if (!element.isConnected) return; // another operation is shown: the timeline has the result
       const next = operation.next?.(result, values);
       showSuccess(operation.said?.(result) ?? [`done.${name}`], result, next ? [nextButton(next)] : []);
       forgetSecrets(element);
     } catch (error) {
+      if (!element.isConnected) return;
       showProblems(element, fieldProblems(error));
       showError(error);
       announce('announce.failed');

@@ -22,6 +22,13 @@ export function showError(error, lines = []) {
   show({ outcome: 'error', kind: known(error).kind }, outcome(tone, title, [...why, ...lines]), data(known(error)));
 }
 
+// The same for what was begun at a part of the page. If that is gone, another operation is shown: its place of
+// results stays as it is, and the timeline has the result.
+export function resultsOf(part) {
+  const ifThere = (show) => (...words) => { if (part.isConnected) show(...words); };
+  return { showSuccess: ifThere(showSuccess), showError: ifThere(showError) };
+}
+
 // Shows the place of results, which a narrow window may hide: for what was not begun there.
 export function openResult() {
   byId('panel-actions').dataset.open = 'true';

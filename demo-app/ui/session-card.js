@@ -5,7 +5,7 @@ import { reason, vault } from './errors.js';
 import * as propusk from './generated/propusk.js';
 import { icon, svgElement } from './icons.js';
 import { clock, duration, fromNow, timeOfDay } from './moments.js';
-import { showError, showSuccess } from './result.js';
+import { resultsOf } from './result.js';
 import { get, isSignedIn, watch } from './state.js';
 import { say } from './words.js';
 
@@ -117,6 +117,7 @@ function buttons() {
 async function now(pressed, name, call) {
   await whileBusy(pressed, async () => {
     choose(name);
+    const { showSuccess, showError } = resultsOf(byId('operation').querySelector('form'));
     try {
       const result = await call();
       showSuccess([typeof result === 'string' ? `done.${name}.${result}` : `done.${name}`]);

@@ -3,7 +3,7 @@ import { passwordField } from './current-password.js';
 import { button, el, whileBusy } from './dom.js';
 import * as propusk from './generated/propusk.js';
 import { dateAndTime } from './moments.js';
-import { clearResult, showError, showSuccess } from './result.js';
+import { clearResult, resultsOf } from './result.js';
 import { text } from './words.js';
 
 export function sessionsPanel() {
@@ -20,6 +20,7 @@ export function sessionsPanel() {
 
 async function load(list, password) {
   clearResult();
+  const { showSuccess, showError } = resultsOf(list);
   try {
     const sessions = await propusk.sessions();
     list.replaceChildren(...sessions.map((session) => row(session, list, password)));
@@ -40,6 +41,7 @@ function row(session, list, password) {
 }
 
 async function endOne(session, list, password) {
+  const { showSuccess, showError } = resultsOf(list);
   try {
     await propusk.endSession(session.id, password.value());
     password.forget();
@@ -51,6 +53,7 @@ async function endOne(session, list, password) {
 }
 
 async function endOthers(list, password) {
+  const { showSuccess, showError } = resultsOf(list);
   try {
     await propusk.endOtherSessions(password.value());
     password.forget();

@@ -1,0 +1,56 @@
+//! The result of an operation: where it is shown, and that it shows what users have entered as it is.
+
+use propusk_tests::desktop::Desktop;
+use propusk_tests::recording_proxy::RecordingProxy;
+use propusk_tests::server::TestServer;
+
+use crate::page::Page;
+use crate::rounds::{EMAIL, PASSWORD, register};
+
+const RESET: &str = "POST /propusk/v1/password/reset";
+/// The longest name without a place to break it.
+const LONG: &str = "WilhelminaWilhelminaWilhelminaWilhelminaWilhelminaWilhelminaWilhelmina";
+
+#[tokio::test]
+async fn late_result_is_not_shown_at_another_operation() {
+    let (desktop, server) = (Desktop::start().await, TestServer::start().await);
+    let proxy = RecordingProxy::open(server.address).await;
+    let page = Page::at_server(&desktop, &proxy.url()).await;
+    page.choose("request_reset").await;
+    page.fill("[data-test=field-email]", EMAIL).await;
+    proxy.hold_answers_to(RESET);
+    page.press("submit").await;
+    proxy.wait_for_answer(RESET).await;
+    page.choose("sign_in").await;
+    proxy.release_answers();
+    // The timeline has it.
+    page.wait_until("document.querySelector('[data-test=timeline-entry][data-kind=operation]')")
+        .await;
+    page.invoke("demo_state").await;
+    let shown = page.evaluate("document.querySelector('#result').innerText").await;
+    assert_eq!(shown, "", "the result of the reset at the sign-in");
+}
+
+#[tokio::test]
+async fn name_of_a_user_is_shown_as_it_is_and_stays_inside() {
+    let desktop = Desktop::start().await;
+    let page = Page::with_embedded_server(&desktop).await;
+    register(&page).await;
+    page.sign_in(EMAIL, PASSWORD).await;
+    // The first one is also the name of a text of the page.
+    for name in ["is", LONG] {
+        page.choose("update_profile").await;
+        let changes = [("display_name", name), ("current_password", PASSWORD)];
+        assert_eq!(page.send(&changes).await, "ok");
+        page.wait_until(&format!(
+            "[...document.querySelectorAll('[data-test=result-data] dd')]\
+             .some((value) => value.innerText === '{name}')"
+        ))
+        .await;
+    }
+    page.resize(360, 740).await;
+    for part in ["document.documentElement", "document.querySelector('#session')"] {
+        let is_wider = page.evaluate(&format!("{part}.scrollWidth > {part}.clientWidth")).await;
+        assert_eq!(is_wider, false, "{part} with a long name");
+    }
+}
