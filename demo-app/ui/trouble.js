@@ -1,7 +1,7 @@
 // The trouble panel: what goes wrong in the lives of users, at the press of a button, with proof
 // that the user stays signed in.
 import { trouble } from './backend.js';
-import { announce, button, byId, el, whileBusy } from './dom.js';
+import { announce, button, byId, el, redraw, whileBusy } from './dom.js';
 import { explained } from './errors.js';
 import * as propusk from './generated/propusk.js';
 import { icon } from './icons.js';
@@ -54,21 +54,16 @@ function card({ name, icon: drawn }) {
     el('div', { class: 'buttons' }), el('div', { class: 'seen', role: 'status', test: `trouble-${name}-seen` }));
 }
 
-// The buttons of a card follow the state of the Rust side. A button that has the focus keeps it.
+// The buttons of a card follow the state of the Rust side. A press on one of them is not lost meanwhile.
 function mark({ name, isOfDesktop, isOn, actions, tries }, card) {
   card.hidden = Boolean(isOfDesktop && get('demo')?.isMobile);
   const state = get('demo')?.trouble ?? {};
   const on = Boolean(isOn(state));
-  const shown = `${on}-${state.clockOffsetSeconds ?? 0}`;
-  if (card.dataset.shown === shown) return;
-  card.dataset.shown = shown;
   card.dataset.on = String(on);
   const seen = card.querySelector('.seen');
-  const had = card.contains(document.activeElement) ? document.activeElement.dataset.test : null;
-  const doing = actions(on).map(([verb, run], at) => act(name, verb, at, run, seen));
-  const trying = act(name, `try.${tries[0]}`, null, tries[1], seen);
-  card.querySelector('.buttons').replaceChildren(...doing, trying);
-  if (had) card.querySelector(`[data-test="${had}"]`)?.focus();
+  const doing = () => actions(on).map(([verb, run], at) => act(name, verb, at, run, seen));
+  const trying = () => act(name, `try.${tries[0]}`, null, tries[1], seen);
+  redraw(card.querySelector('.buttons'), [on, state.clockOffsetSeconds ?? 0], () => [...doing(), trying()]);
 }
 
 function act(name, verb, at, run, seen) {

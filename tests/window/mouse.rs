@@ -22,3 +22,25 @@ async fn press_counts_though_the_card_changes_meanwhile() {
 
     page.has_phase("signed_out").await;
 }
+
+#[tokio::test]
+async fn press_counts_though_the_trouble_changes_meanwhile() {
+    let desktop = Desktop::start().await;
+    let page = Page::with_embedded_server(&desktop).await;
+    register(&page).await;
+    page.sign_in(EMAIL, PASSWORD).await;
+    page.press("tab-trouble").await;
+
+    page.hold("[data-test=trouble-lose_next_answer-try]").await;
+    page.invoke("trouble_lose_next_answer").await;
+    page.wait_until(
+        "document.querySelector('[data-test=trouble-lose_next_answer-card]').dataset.on === 'true'",
+    )
+    .await;
+    page.release().await;
+
+    page.wait_until(
+        "document.querySelector('[data-test=trouble-lose_next_answer-seen]').innerText",
+    )
+    .await;
+}
