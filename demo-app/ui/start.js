@@ -43,18 +43,22 @@ function offer(isWanted) {
 
 function arrange() {
   clearTimeout(waiting);
-  const { canEmbed, server: { kind, running } } = get('demo');
+  const { canEmbed, server: { kind, running, problem: why } } = get('demo');
   const isChosen = kind !== 'none';
+  const isOpening = isChosen && !running && !isOffered;
+  if (isOpening && why) return giveUp();
+  byId('opening').hidden = !isOpening;
   byId('choice-embedded').hidden = canEmbed === false;
   byId('start-back').hidden = !isChosen || !running;
   byId('desk').hidden = !isChosen || !running || isOffered;
   byId('start').hidden = isChosen && !isOffered;
-  if (isChosen && !running && !isOffered) waiting = setTimeout(giveUp, patience);
+  if (isOpening) waiting = setTimeout(giveUp, patience);
 }
 
 function giveUp() {
+  const { problem: why } = get('demo').server;
   offer(true);
-  problem(['start.not_running']);
+  problem(why ? ['start.failed', { detail: why }] : ['start.not_running']);
 }
 
 function content() {

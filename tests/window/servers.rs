@@ -130,6 +130,7 @@ async fn failed_start_says_why_and_can_be_repeated() {
     fs::remove_dir_all(&folder).expect("the server's folder");
     fs::write(&folder, "in the way").expect("a file");
     let page = Page::open(&desktop, &[]).await;
+    start_problem(&page, "start.failed").await;
     page.press("start-embedded").await;
     start_problem(&page, "error.detail").await;
     let is_shown = page.evaluate("!document.querySelector('#start').hidden").await;
