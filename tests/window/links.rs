@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use propusk::{Client, Vault};
 use propusk_server::clock::Clock;
 use propusk_stand_in::StandIn;
 use propusk_tests::desktop::Desktop;
@@ -112,6 +113,37 @@ async fn link_that_comes_while_the_app_ends_starts_it_again() {
     ending.end().await;
     until(|| outside.proxy.count(COMPLETE) == 1).await;
     desktop.end_app().await;
+}
+
+/// A page could open such a link, so that what the user enters would be in the account of its author.
+#[tokio::test]
+async fn link_of_another_persons_sign_in_is_refused() {
+    let (desktop, outside) = (Desktop::start().await, Outside::start().await);
+    let page = Page::at_server(&desktop, &outside.proxy.url()).await;
+    desktop.links_are_known().await;
+    let other = Client::builder(outside.proxy.url()).redirect(REDIRECTS[0]).vault(Vault::memory());
+    let begun = other.build().expect("a client").begin_sign_in("google").await.expect("begun");
+    let link = provider_pages::pass(&begun.authorize_url).await.expect("the pages of a sign-in");
+
+    desktop.open_link(&link).await;
+    is_refused(&page).await;
+    page.has_phase("signed_out").await;
+    // Also while the app waits for a link of its own.
+    let own = link_after_browser(&desktop, &page, "deep_link").await;
+    desktop.open_link(&link).await;
+    is_refused(&page).await;
+    page.has_phase("signed_out").await;
+    assert_eq!(outside.proxy.count(COMPLETE), 0);
+    desktop.open_link(&own).await;
+    page.has_result("done.link.signed_in").await;
+    page.has_phase("signed_in").await;
+}
+
+/// Waits until the page says that it does not know the sign-in.
+async fn is_refused(page: &Page) {
+    assert_eq!(page.outcome().await, "rejected");
+    page.wait_until("document.querySelector('#result [data-text=\"rejection.sign_in_unknown\"]')")
+        .await;
 }
 
 /// The only vault of the app.

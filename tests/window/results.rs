@@ -54,3 +54,24 @@ async fn name_of_a_user_is_shown_as_it_is_and_stays_inside() {
         assert_eq!(is_wider, false, "{part} with a long name");
     }
 }
+
+#[tokio::test]
+async fn request_is_shown_for_a_terminal_without_the_password() {
+    let desktop = Desktop::start().await;
+    let page = Page::with_embedded_server(&desktop).await;
+    let credentials = [("identifier", EMAIL), ("password", PASSWORD)];
+    page.fail("sign_in", &credentials, "rejected").await;
+    page.press("tab-wire").await;
+    page.click("[data-test=wire-entry] summary").await;
+    page.wait_until("document.querySelector('[data-test=wire-curl]')").await;
+    let shown = page.evaluate("document.querySelector('#panel-wire').textContent").await;
+    let shown = shown.as_str().expect("text");
+    assert!(shown.contains("curl -i -X POST") && shown.contains(EMAIL), "{shown}");
+    assert!(!shown.contains(PASSWORD), "{shown}");
+    page.press("wire-copy_curl").await;
+    page.wait_until(
+        "['copy.done', 'copy.failed'].includes( \
+         document.querySelector('[data-test=wire-copy_curl]').dataset.text)",
+    )
+    .await;
+}
