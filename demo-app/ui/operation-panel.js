@@ -103,6 +103,7 @@ function withHint(field) {
 }
 
 function prefilled() {
+  put('edited', get('profile'));
   const { email, phone, username, displayName } = get('profile') ?? {};
   return { email, phone, username, display_name: displayName };
 }

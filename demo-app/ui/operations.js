@@ -108,10 +108,10 @@ async function fetched(request) {
   return profile;
 }
 
-// Sends only the members that differ from the profile that the form showed. An emptied member is
-// removed.
+// Sends only the members that differ from the profile that the form shows: a newer one may have come meanwhile. An
+// emptied member is removed.
 async function changed(entered, currentPassword) {
-  const before = get('profile') ?? {};
+  const before = get('edited') ?? {};
   const names = { email: 'email', phone: 'phone', username: 'username', display_name: 'displayName' };
   const changes = {};
   for (const [name, value] of Object.entries(entered)) {
@@ -119,5 +119,7 @@ async function changed(entered, currentPassword) {
     if (to !== (before[names[name]] ?? null)) changes[names[name]] = to;
   }
   if (Object.keys(changes).length === 0) return null;
-  return fetched(propusk.updateProfile(changes, currentPassword));
+  const profile = await fetched(propusk.updateProfile(changes, currentPassword));
+  put('edited', profile);
+  return profile;
 }

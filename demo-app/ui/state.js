@@ -5,6 +5,7 @@ const values = {
   status: { phase: 'unknown' }, // `Status` of the SDK
   vault: null, // the state of the vault
   profile: null, // the account as it was last fetched
+  edited: null, // the account as the form of changes shows it
   identifier: null, // with what this window signed in last
   operations: [], // the operations of the dialect
   chosen: null, // the operation that is shown

@@ -47,12 +47,8 @@ async fn keys_choose_tabs_and_operations_and_close_dialogs() {
         page.wait_until("!document.querySelector('dialog')").await;
         has_focus(&page, chip).await;
     }
-}
 
-#[tokio::test]
-async fn mail_that_keys_have_opened_is_no_longer_counted_as_new() {
-    let desktop = Desktop::start().await;
-    let page = Page::with_embedded_server(&desktop).await;
+    // A mail that keys have brought into view is no longer new.
     page.succeed("register", &[("email", EMAIL), ("new_password", PASSWORD)]).await;
     page.wait_until("document.querySelector('#count-inbox').innerText === '1'").await;
     page.press("tab-wire").await;
