@@ -213,6 +213,8 @@ impl Demo {
         let port = self.settings().gateway_port(&key);
         let wire = Arc::clone(&self.records.wire);
         let opened = Gateway::open(&server, port, wire).await.map_err(DemoError::new)?;
+        let has_clock = running.embedded.is_some();
+        self.records.wire.expect_ahead(if has_clock { self.settings().passed } else { 0 });
         self.settings().server = chosen.clone();
         self.settings().use_gateway_port(&key, opened.port());
         self.save()?;

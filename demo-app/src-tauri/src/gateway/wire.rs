@@ -59,6 +59,11 @@ impl Wire {
         time::now().saturating_add(self.server_ahead.load(Ordering::Relaxed))
     }
 
+    /// From now on, it is the time of another server, whose clock is ahead by these seconds until it tells its time.
+    pub fn expect_ahead(&self, seconds: i64) {
+        self.server_ahead.store(seconds, Ordering::Relaxed);
+    }
+
     pub(super) fn learn_time(&self, headers: &HeaderMap) {
         let date = headers.get(DATE).and_then(|date| date.to_str().ok());
         let Some(date) = date.and_then(|date| httpdate::parse_http_date(date).ok()) else { return };

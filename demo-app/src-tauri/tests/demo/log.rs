@@ -63,6 +63,10 @@ async fn gateway_learns_the_servers_time() {
     let setting = Setting::signed_in(Dialect::Native).await;
     let apart = setting.wire.server_time() - setting.server.clock.now();
     assert!(apart.abs() <= 2, "{apart}");
+    // The next server has not told its time yet.
+    setting.wire.expect_ahead(0);
+    let apart = setting.wire.server_time() - setting.server.clock.now();
+    assert!(apart.abs() > 2, "{apart}");
 }
 
 #[tokio::test]
