@@ -47,11 +47,13 @@ function arrange() {
   const isChosen = kind !== 'none';
   const isOpening = isChosen && !running && !isOffered;
   if (isOpening && why) return giveUp();
+  const hadFocus = byId('start').contains(document.activeElement);
   byId('opening').hidden = !isOpening;
   byId('choice-embedded').hidden = canEmbed === false;
   byId('start-back').hidden = !isChosen || !running;
   byId('desk').hidden = !isChosen || !running || isOffered;
   byId('start').hidden = isChosen && !isOffered;
+  if (hadFocus && byId('start').hidden) byId('main').focus(); // keys go on from there
   if (isOpening) waiting = setTimeout(giveUp, patience);
 }
 

@@ -23,7 +23,11 @@ async fn has_focus(page: &Page, name: &str) {
 #[tokio::test]
 async fn keys_choose_tabs_and_operations_and_close_dialogs() {
     let desktop = Desktop::start().await;
-    let page = Page::with_embedded_server(&desktop).await;
+    let page = Page::open(&desktop, &[]).await;
+    focus(&page, "start-embedded").await;
+    page.press_key(RETURN).await;
+    page.is_ready().await;
+    page.wait_until("document.activeElement.id === 'main'").await;
 
     focus(&page, "tab-timeline").await;
     page.press_key(ARROW_RIGHT).await;

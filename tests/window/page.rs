@@ -197,7 +197,7 @@ impl Page {
     }
 
     /// The API has been asked what it offers.
-    async fn is_ready(&self) {
+    pub async fn is_ready(&self) {
         self.wait_until("document.querySelector('[data-test^=op-]')").await;
         self.wait_until("document.querySelector('#session').dataset.phase !== 'unknown'").await;
     }
