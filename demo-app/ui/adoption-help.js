@@ -15,7 +15,7 @@ const signIns = {
 export function adoptionHelp() {
   const { server, dialect } = get('demo');
   const [path, body] = signIns[dialect] ?? signIns.native;
-  const command = `curl -H 'Content-Type: application/json' -d '${JSON.stringify(body)}' ${new URL(path, server.url ?? 'https://id.example.org')}`;
+  const command = `curl -H 'Content-Type: application/json' -d '${JSON.stringify(body)}' ${server.url ?? 'https://id.example.org'}${path}`;
   const head = el('div', { class: 'part-head' }, el('h3', { class: 'soft small', text: 'adopt.help' }), copyButton(() => command, 'adopt-copy'));
   return el('div', {}, head, el('pre', {}, command));
 }

@@ -62,6 +62,12 @@ async fn link_returns_to_the_running_app() {
     link_after_browser(&desktop, &page, "loopback").await;
     assert_eq!(page.outcome().await, "ok");
     page.has_phase("signed_in").await;
+    // A server that is not in the app ends the session by its API.
+    page.press("tab-trouble").await;
+    page.press("trouble-end_session").await;
+    page.wait_until("document.querySelector('[data-text=\"trouble.end_session.on.done\"]')").await;
+    page.press("trouble-end_session-try").await;
+    page.has_phase("signed_out").await;
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use tauri_plugin_propusk::PropuskExt;
 use crate::child_process::ChildProcess;
 use crate::demo::Demo;
 use crate::error::{DemoError, Result};
+use crate::gateway::Gateway;
 use crate::plan::ClientPlan;
 use crate::timeline::Kind;
 
@@ -45,7 +46,10 @@ impl Demo {
         match &running.embedded {
             Some(embedded) => embedded.end_sessions(&client, &user).await?,
             None if client.dialect() == propusk::Dialect::Native => {
-                let ended = client.api().delete("/propusk/v1/sessions/current").send().await?;
+                // The server may be below a path.
+                let base = running.gateway.as_ref().map(Gateway::url).unwrap_or_default();
+                let url = format!("{base}/propusk/v1/sessions/current");
+                let ended = client.api().delete(url).send().await?;
                 if !ended.status().is_success() {
                     let status = ended.status().as_u16();
                     return Err(DemoError::new(format!("the server has refused: {status}")));
