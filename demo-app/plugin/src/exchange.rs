@@ -21,6 +21,7 @@ impl<R: Runtime> Propusk<R> {
         let reporter = client.clone().map(|client| self.report(client));
         let has_client = client.is_some();
         let before = std::mem::replace(&mut *lock(&self.in_use), InUse { client, reporter });
+        // Of a call that came between.
         if let Some(reporter) = before.reporter {
             reporter.abort();
         }
