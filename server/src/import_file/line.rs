@@ -1,5 +1,8 @@
 //! The kinds of lines, each read into its type.
 
+use serde_json::Value;
+
+use super::django_users::DjangoUsers;
 use super::flaw::Flaw;
 use super::members::{Members, wrong};
 use super::record::{
@@ -67,7 +70,17 @@ fn start(members: &mut Members) -> Result<Start, Flaw> {
         source: members.text("source")?,
         taken_at: members.needed_time("taken_at")?,
         django_link_seconds: members.number("django_link_seconds")?,
+        django_users: django_users(members)?,
     })
+}
+
+fn django_users(members: &mut Members) -> Result<Option<DjangoUsers>, Flaw> {
+    let described = members.object("django_users")?;
+    if described.is_empty() {
+        return Ok(None);
+    }
+    let users = serde_json::from_value(Value::Object(described));
+    users.map(Some).map_err(|_| wrong("django_users", "what export.py says of the user model"))
 }
 
 fn end(members: &mut Members) -> Result<Counts, Flaw> {

@@ -3,12 +3,14 @@
 //! or contradicts itself. It stores nothing. Errors name lines and members, never values: those
 //! may be secrets.
 
+mod django_users;
 mod file;
 mod flaw;
 mod line;
 mod members;
 mod record;
 
+pub use django_users::{DjangoUsers, IdForm};
 pub use file::ImportFile;
 pub use flaw::{FileError, Flaw};
 pub use record::{

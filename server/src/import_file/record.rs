@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use super::django_users::DjangoUsers;
+
 /// The first line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Start {
@@ -14,6 +16,8 @@ pub struct Start {
     pub taken_at: i64,
     /// For how long the links work that a Django has mailed.
     pub django_link_seconds: Option<u64>,
+    /// Where a Django keeps its users.
+    pub django_users: Option<DjangoUsers>,
 }
 
 /// A line between the first and the last. No `Debug`: it has names and hashes.

@@ -731,6 +731,25 @@ pub async fn passwords_after(tx: &mut Tx, after: i64, limit: i64) -> Result<Vec<
     ).bind(after).bind(limit).fetch_all(db).await)?)
 }
 
+/// The stored password of an account.
+pub struct StoredPassword {
+    pub account_id: i64,
+    pub password: Option<String>,
+    /// Changes with every new password, and not when the same password is hashed again.
+    pub password_version: i64,
+}
+
+from_row!(StoredPassword { account_id, password, password_version });
+
+/// The passwords of the accounts with numbers from `first` to `last`.
+pub async fn passwords_between(tx: &mut Tx, first: i64, last: i64) -> Result<Vec<StoredPassword>> {
+    Ok(on!(tx, db => sqlx::query_as(
+        "select id as account_id, password, password_version
+         from accounts
+         where id >= $1 and id <= $2",
+    ).bind(first).bind(last).fetch_all(db).await)?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

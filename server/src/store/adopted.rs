@@ -43,6 +43,15 @@ pub async fn adopted_account(tx: &mut Tx, account_id: i64) -> Result<Option<Adop
     ).bind(account_id).fetch_optional(db).await)?)
 }
 
+/// The records of the accounts with numbers from `first` to `last`.
+pub async fn adopted_accounts(tx: &mut Tx, first: i64, last: i64) -> Result<Vec<Adopted>> {
+    Ok(on!(tx, db => sqlx::query_as(
+        "select kind, key, account_id, seen, password_version
+         from adopted
+         where account_id >= $1 and account_id <= $2 and kind = 'account'",
+    ).bind(first).bind(last).fetch_all(db).await)?)
+}
+
 /// Up to `limit` records of this kind with keys above `after`, in their order.
 pub async fn adopted_after(
     tx: &mut Tx,

@@ -60,6 +60,27 @@ pub async fn identifiers(tx: &mut Tx, account_id: i64) -> Result<Vec<KeptIdentif
     ).bind(account_id).fetch_all(db).await)?)
 }
 
+/// An identifier that an account has.
+pub struct PresentName {
+    pub account_id: i64,
+    pub kind: String,
+    pub key: String,
+    pub shown: String,
+    /// How another system spells it, if it came from there.
+    pub imported_as: Option<String>,
+}
+
+from_row!(PresentName { account_id, kind, key, shown, imported_as });
+
+/// The identifiers of the accounts with numbers from `first` to `last`.
+pub async fn names_between(tx: &mut Tx, first: i64, last: i64) -> Result<Vec<PresentName>> {
+    Ok(on!(tx, db => sqlx::query_as(
+        "select account_id, kind, key, shown, imported_as
+         from identifiers
+         where account_id >= $1 and account_id <= $2 and left_at is null",
+    ).bind(first).bind(last).fetch_all(db).await)?)
+}
+
 /// Gives the identifier to the account; false if another account has or reserves it. A former
 /// address that was never verified is not reserved.
 pub async fn insert_identifier(

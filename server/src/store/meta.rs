@@ -20,6 +20,9 @@ pub const ADOPTION: &str = "adoption";
 /// How many writes runs of `propusk adopt` have made: a run stops if another one writes too.
 pub const ADOPTION_WRITES: &str = "adoption_writes";
 
+/// Where the replaced Django keeps its users, as JSON.
+pub const DJANGO_USERS: &str = "django_users";
+
 /// For how many seconds the links work that a replaced Django has mailed, and until when there may
 /// be any.
 pub const DJANGO_LINK_SECONDS: &str = "django_link_seconds";

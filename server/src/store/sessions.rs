@@ -697,3 +697,71 @@ pub async fn scope(tx: &mut Tx, id: i64) -> Result<Option<String>> {
     ).bind(id).fetch_optional(db).await)?;
     Ok(row.flatten())
 }
+
+/// Up to `limit` API tokens of another system, with hashes above `after` and in their order, that
+/// have no live session any more; each with its account.
+pub async fn ended_adopted_keys(
+    tx: &mut Tx,
+    after: String,
+    now: i64,
+    limit: i64,
+) -> Result<Vec<(String, i64)>> {
+    Ok(on!(tx, db => sqlx::query_as(
+        concat!(
+            "select a.key, a.account_id from adopted a
+             where a.kind = 'api_token' and a.key > $1 and a.account_id is not null
+               and not exists (
+                   select 1 from sessions
+                   where sessions.key_hash = a.key and sessions.expires_at > $2 and ",
+            is_unended!(),
+            ") order by a.key limit $3",
+        ),
+    ).bind(after).bind(now).bind(limit).fetch_all(db).await)?)
+}
+
+/// How many live sessions have an API token that did not come from another system.
+pub async fn count_issued_keys(tx: &mut Tx, now: i64) -> Result<i64> {
+    Ok(on!(tx, db => sqlx::query_scalar(
+        concat!(
+            "select count(*) from sessions
+             where key_hash is not null and refresh_hash is null and expires_at > $1
+               and not exists (
+                   select 1 from adopted a
+                   where a.kind = 'api_token' and a.key = sessions.key_hash)
+               and ",
+            is_unended!(),
+        ),
+    ).bind(now).fetch_one(db).await)?)
+}
+
+/// How many live sessions have an opaque pair that did not come from another system.
+pub async fn count_issued_pairs(tx: &mut Tx, now: i64) -> Result<i64> {
+    Ok(on!(tx, db => sqlx::query_scalar(
+        concat!(
+            "select count(*) from sessions
+             where refresh_hash is not null and expires_at > $1
+               and not exists (
+                   select 1 from adopted a
+                   where a.kind = 'oauth_pair'
+                     and (a.key = sessions.refresh_hash or a.key = 'access ' || sessions.key_hash))
+               and ",
+            is_unended!(),
+        ),
+    ).bind(now).fetch_one(db).await)?)
+}
+
+/// How many refresh tokens of another system's opaque pairs were spent or ended here.
+pub async fn count_ended_pairs(tx: &mut Tx, now: i64) -> Result<i64> {
+    Ok(on!(tx, db => sqlx::query_scalar(
+        concat!(
+            "select count(*) from adopted a
+             where a.kind = 'oauth_pair' and a.key not like 'access %'
+               and a.account_id is not null
+               and not exists (
+                   select 1 from sessions
+                   where sessions.refresh_hash = a.key and sessions.expires_at > $1 and ",
+            is_unended!(),
+            ")",
+        ),
+    ).bind(now).fetch_one(db).await)?)
+}

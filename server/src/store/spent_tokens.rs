@@ -28,6 +28,13 @@ pub async fn spent_after(tx: &mut Tx, after: String, limit: i64) -> Result<Vec<S
     ).bind(after).bind(limit).fetch_all(db).await)?)
 }
 
+/// How many spent tokens have not expired.
+pub async fn count_spent(tx: &mut Tx, now: i64) -> Result<i64> {
+    Ok(on!(tx, db => sqlx::query_scalar(
+        "select count(*) from spent_tokens where expires_at > $1",
+    ).bind(now).fetch_one(db).await)?)
+}
+
 pub async fn delete_expired(tx: &mut Tx, now: i64, limit: i64) -> Result<u64> {
     Ok(on!(tx, db => sqlx::query(
         "delete from spent_tokens where jti in (

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::names::{Claims, Fate, names, number};
 use crate::auth::password::{is_unusable, scheme_name};
 use crate::import_file::{
-    Account, FileError, Identity, IdentityKey, ImportFile, OpaquePair, Record, Start,
+    Account, DjangoUsers, FileError, Identity, IdentityKey, ImportFile, OpaquePair, Record, Start,
 };
 
 /// What an import file brings.
@@ -19,6 +19,9 @@ pub struct Report {
     pub taken_at: i64,
     /// For how long the links work that a Django has mailed.
     pub django_link_seconds: Option<u64>,
+    /// Where it keeps its users; the way back needs it.
+    #[serde(skip)]
+    pub django_users: Option<DjangoUsers>,
     /// The lines of each kind.
     pub lines: BTreeMap<&'static str, u64>,
     pub accounts: Accounts,
@@ -106,6 +109,7 @@ impl<'c> Draft<'c> {
             source: start.source.clone(),
             taken_at: start.taken_at,
             django_link_seconds: start.django_link_seconds,
+            django_users: start.django_users.clone(),
             ..Report::default()
         };
         Draft { report, claims, keepers: HashMap::new(), lost: Vec::new() }

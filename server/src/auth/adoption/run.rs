@@ -245,6 +245,8 @@ impl Auth {
     async fn begin_adoption(&self, file: &Report, turn: Turn) -> Result<(), AdoptionError> {
         let (highest, taken_at) = (file.accounts.highest_number, file.taken_at);
         let link_seconds = file.django_link_seconds.and_then(|seconds| i64::try_from(seconds).ok());
+        let users = file.django_users.as_ref().map(serde_json::to_string).transpose();
+        let users = users.map_err(Error::from)?;
         let beginning = self.store.write(move |tx| {
             Box::pin(async move {
                 if !turn.take(tx).await? {
@@ -256,6 +258,9 @@ impl Auth {
                 }
                 if let Some(seconds) = link_seconds {
                     accept_links(tx, taken_at, seconds).await?;
+                }
+                if let Some(users) = users {
+                    meta::set(tx, meta::DJANGO_USERS, users).await?;
                 }
                 meta::set(tx, meta::ADOPTED_AS_OF, taken_at.to_string()).await?;
                 Ok(true)
