@@ -47,6 +47,7 @@ pub use accounts::registration::{NewPassword, Registration};
 pub use adopting::Phase as AdoptionPhase;
 pub use adoption::report::{ParkedName, Report, report_of};
 pub use adoption::run::{Adoption, AdoptionError, AdoptionRules};
+pub use adoption::script::{Reversal, ReversalError};
 pub use api_numbers::{NoNumberLeft, find_unnumbered, number_policies};
 pub use counts::Counts;
 pub use delivery::WaitingMails;

@@ -6,8 +6,6 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::identifier::Kind;
-
 /// The table of the user model, with the names of its columns.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -90,13 +88,16 @@ impl DjangoUsers {
         }
     }
 
-    /// The column with names of this kind.
-    pub fn column(&self, kind: Kind) -> Option<&str> {
-        match kind {
-            Kind::Email => self.email.as_deref(),
-            Kind::Phone => self.phone.as_deref(),
-            Kind::Username => self.username.as_deref(),
-        }
+    /// Whether a new account needs a foreign id to get a row.
+    pub fn needs_foreign_ids(&self) -> bool {
+        let is_uuid = |column: &String| self.uuids.contains(column);
+        self.id_form != IdForm::Number || self.foreign_id.as_ref().is_some_and(is_uuid)
+    }
+
+    /// Whether an account without a username signs in there by an address in the same column.
+    pub fn signs_in_by_any_name(&self) -> bool {
+        let login = Some(&self.login);
+        login != self.email.as_ref() && login != self.phone.as_ref()
     }
 
     pub fn is_unique(&self, column: &str) -> bool {

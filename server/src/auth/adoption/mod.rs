@@ -1,6 +1,6 @@
 //! Adopting the accounts of another system from an import file: what the file brings, which names
 //! find its accounts here, and storing it. A newer file of the same system changes only what has
-//! changed there, and nothing that has changed here.
+//! changed there, and nothing that has changed here. The way back is written as SQL.
 
 mod completion;
 mod ended;
@@ -8,7 +8,10 @@ mod item;
 mod ledger;
 pub mod names;
 pub mod report;
+mod reverse;
 pub mod run;
+pub mod script;
 mod seen;
+mod sql;
 mod stored;
 mod turn;
