@@ -437,6 +437,69 @@ def export():
             say("tokens have a key apart from SECRET_KEY; SECRET_KEY is for links that the Django has mailed")
         return path if str(simple_jwt.get("ALGORITHM", "HS256")).startswith("HS") else None
 
+    # The user model, for the way back -------------------------------------------------------------------------------
+
+    def user_table(vendor):
+        """Where a row of the user model is, and what a new one needs. None: SQL alone cannot make it."""
+        from django.db import models
+
+        meta = user_model._meta
+        column = lambda name: field(name).column if name and field(name) else None
+        if meta.parents or not column("password") or not column(login):
+            return None
+        uuid_key = isinstance(meta.pk, models.UUIDField)
+        number_key = isinstance(meta.pk, (models.IntegerField, models.AutoField))
+        named = dict(id=meta.pk.column, login=column(login), email=column(email), phone=column(phone),
+                     username=column(username), password=column("password"), is_active=column("is_active"),
+                     last_login=column("last_login"), foreign_id=column(claimed))
+        display_name = [column(name) for name in shown_fields]
+        unique = {one.column for one in meta.concrete_fields if one.unique}
+        for one in meta.constraints:
+            if isinstance(one, models.UniqueConstraint) and len(one.fields) == 1 and not one.condition:
+                unique.add(column(one.fields[0]))
+        known = {name for name in named.values() if name} | set(display_name)
+        if named["foreign_id"] and named["foreign_id"] not in (named["username"], named["email"], named["phone"]):
+            known.discard(named["foreign_id"])
+        times, uuids, others, unfilled = [], [], {}, []
+        example = user_model()
+        for one in meta.concrete_fields:
+            if one.column in known or getattr(one, "generated", False):
+                continue
+            try:
+                value = one.pre_save(example, True)
+                if hasattr(value, "resolve_expression"):  # a default of the database
+                    continue
+                empty = value is None and one.null
+                if isinstance(one, models.UUIDField) and not empty:
+                    uuids.append(one.column)
+                elif isinstance(one, models.DateTimeField) and value is not None:
+                    times.append(one.column)
+                elif empty:
+                    continue
+                elif isinstance(value, (list, dict)) and not value and not isinstance(one, models.JSONField):
+                    others[one.column] = "{}"  # an empty array of PostgreSQL
+                else:
+                    is_json = isinstance(one, models.JSONField)
+                    value = json.dumps(value) if is_json else one.get_db_prep_save(value, connections[alias])
+                    if value is None or isinstance(value, (bytes, list, dict)):
+                        raise ValueError("no value that can be written")
+                    others[one.column] = value if isinstance(value, (bool, int, float, str)) else str(value)
+            except Exception:
+                unfilled.append(one.column)
+        return dict(
+            {name: value for name, value in named.items() if value},
+            engine=vendor,
+            table=meta.db_table,
+            id_form="uuid" if uuid_key else "number" if number_key else "text",
+            display_name=display_name,
+            times=times,
+            uuids=uuids,
+            others=others,
+            unfilled=unfilled,
+            unique=sorted(unique),
+            nullable=[one.column for one in meta.concrete_fields if one.null],
+        )
+
     # One snapshot ---------------------------------------------------------------------------------------------------
 
     def begin_snapshot(connection):
@@ -459,7 +522,8 @@ def export():
                 say(f"{connection.vendor}: not read as one state; let nothing write meanwhile")
             version = ".".join(str(part) for part in __import__("django").VERSION[:3])
             write(file, "start", format="propusk-import", version=1, source=f"Django {version}", taken_at=now,
-                  django_link_seconds=getattr(settings, "PASSWORD_RESET_TIMEOUT", None))
+                  django_link_seconds=getattr(settings, "PASSWORD_RESET_TIMEOUT", None),
+                  django_users=user_table(connection.vendor))
             write_accounts(file)
             write_keys(file)
             write_signed(file)

@@ -1,5 +1,5 @@
 //! `propusk adopt`: stores the accounts of another system from an import file, says what the file
-//! brings, or declares that the accounts are complete.
+//! brings, declares that the accounts are complete, or writes the way back.
 
 use std::fs::File;
 use std::io::{BufReader, Write};
@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 
-use super::Outcome;
 use super::database::open;
 use super::output::{
     date, done, is_json, plain, say, say_json, say_json_when_heard, say_when_heard,
 };
+use super::{Outcome, reverse};
 use crate::auth::{Adoption, AdoptionPhase, AdoptionRules, ParkedName, Report, report_of};
 use crate::config::{Config, MAX_FIRST_ID};
 use crate::owner_only;
@@ -25,7 +25,7 @@ const PROGRESS: u64 = 10_000;
 #[derive(Args)]
 pub struct AdoptInput {
     /// The import file.
-    #[arg(required_unless_present = "complete")]
+    #[arg(required_unless_present_any = ["complete", "reverse"])]
     file: Option<PathBuf>,
     /// Say what the file brings, without a look at the database.
     #[arg(long)]
@@ -56,9 +56,34 @@ pub struct AdoptInput {
         ]
     )]
     complete: bool,
+    /// Write what has changed here since the adoption to this new file, as SQL for the Django's
+    /// database. Nothing runs it.
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = [
+            "file", "check", "dry_run", "allow_deletions", "is_final", "reopen", "complete",
+        ]
+    )]
+    reverse: Option<PathBuf>,
+    /// The kind of the Django's database, if the adopted file does not say it.
+    #[arg(
+        long = "for",
+        value_name = "KIND",
+        requires = "reverse",
+        value_parser = ["sqlite", "postgres", "mysql"]
+    )]
+    engine: Option<String>,
+    /// The table of the Django's users, if the adopted file does not describe it or that has changed:
+    /// a JSON file with a description like that in the file's first line.
+    #[arg(long, value_name = "FILE", requires = "reverse")]
+    users: Option<PathBuf>,
 }
 
 pub async fn work(config: &Config, input: &AdoptInput) -> Outcome {
+    if let Some(path) = &input.reverse {
+        return write_way_back(config, input, path).await;
+    }
     match &input.file {
         None if input.complete => complete(config).await,
         None => Err("the import file is missing".into()),
@@ -84,6 +109,13 @@ async fn complete(config: &Config) -> Outcome {
             say_when_heard("the adoption is complete: what is unknown here is refused").await
         }
     }
+}
+
+async fn write_way_back(config: &Config, input: &AdoptInput, path: &Path) -> Outcome {
+    let (engine, users) = (input.engine.as_deref(), input.users.as_deref());
+    let reversal = reverse::reverse(config, path, engine, users).await?;
+    write(input, &reversal)?;
+    reverse::report(&reversal, path)
 }
 
 fn check(input: &AdoptInput, path: &Path) -> Outcome {

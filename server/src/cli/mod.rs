@@ -12,6 +12,7 @@ mod mails;
 mod operator_name;
 mod output;
 mod providers;
+mod reverse;
 mod serve;
 mod sessions;
 mod users;

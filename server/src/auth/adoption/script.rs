@@ -30,7 +30,7 @@ pub enum ReversalError {
     #[error("nothing was adopted, so that there is no way back")]
     NothingAdopted,
     #[error(
-        "the adopted file does not say what kind of database the Django has: add --for sqlite, --for postgres or --for mysql"
+        "the adopted file does not describe the Django's users: add --for sqlite, --for postgres or --for mysql if they are in auth_user, else --users FILE too"
     )]
     NoEngine,
     #[error("a database of the kind {0:?} is none that SQL is written for")]
@@ -300,10 +300,11 @@ impl<'u> Script<'u> {
             self.reversal.new_accounts_without_row += 1;
             return Ok(());
         }
-        values.extend(self.only_of_new(account)?);
-        values.insert(users.id.clone(), id.to_owned());
-        let columns: Vec<_> = values.keys().map(|column| name(column)).collect();
-        let literals: Vec<_> = values.values().map(String::as_str).collect();
+        let mut row = self.only_of_new(account)?;
+        row.extend(values);
+        row.insert(users.id.clone(), id.to_owned());
+        let columns: Vec<_> = row.keys().map(|column| name(column)).collect();
+        let literals: Vec<_> = row.values().map(String::as_str).collect();
         let (columns, literals) = (columns.join(", "), literals.join(", "));
         let taken: String = unique
             .iter()
@@ -316,7 +317,7 @@ impl<'u> Script<'u> {
         Ok(())
     }
 
-    /// What only a new row gets: it is the project's own.
+    /// What only a new row gets, unless the account has it: it is the project's own.
     fn only_of_new(&self, account: &Account) -> Result<Values, ReversalError> {
         let users = self.users;
         let mut values = Values::new();
@@ -327,8 +328,7 @@ impl<'u> Script<'u> {
         for column in &users.times {
             values.insert(column.clone(), time(account.created_at));
         }
-        let is_given = |column: &&String| Some(*column) != users.foreign_id.as_ref();
-        for column in users.uuids.iter().filter(is_given) {
+        for column in &users.uuids {
             values.insert(column.clone(), format!("'{}'", hex(&random::<16>()?)));
         }
         Ok(values)
