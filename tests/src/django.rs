@@ -27,6 +27,13 @@ pub const RESOURCE_SERVER: &str = "resource_server";
 const PATIENCE: Duration = Duration::from_secs(60);
 const READY: &str = "ready ";
 const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/django");
+/// Runs the statements of a file on a database, and prints all that is there then.
+const APPLY: &str = r"
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1], timeout=20, isolation_level=None)
+database.executescript(open(sys.argv[2], encoding='utf-8').read())
+print('\n'.join(database.iterdump()))
+";
 const EXPORT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../server/integrations/export.py");
 
 /// A stack; it has the name of its dialect.
@@ -131,6 +138,20 @@ impl Django {
         let output = timeout(PATIENCE, running).await.expect("it ends").expect("Python starts");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         file
+    }
+
+    /// Runs these statements on its database, and returns all that is there then.
+    pub async fn apply(&self, stack: Stack, statements: &Path) -> String {
+        let mut python = command(stack.requirements());
+        let running = python
+            .args(["-c", APPLY])
+            .arg(self.directory.path().join("db.sqlite3"))
+            .arg(statements)
+            .kill_on_drop(true)
+            .output();
+        let output = timeout(PATIENCE, running).await.expect("it ends").expect("Python starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("UTF-8")
     }
 
     async fn control(&self, what: &str, body: Value) {

@@ -241,6 +241,22 @@ mod tests {
     }
 
     #[test]
+    fn description_of_the_users_of_a_django_is_whole_or_refused() {
+        let whole =
+            r#"{"engine":"sqlite","table":"users","id":"id","login":"name","password":"password"}"#;
+        let described = |users: &str| {
+            let first =
+                START.replace("\"version\"", &format!("\"django_users\":{users},\"version\""));
+            check(&[&first, r#"{"kind":"end"}"#]).map(drop)
+        };
+        assert_eq!(described(whole), Ok(()));
+        let error = "line 1: `django_users` must be what export.py says of the user model";
+        for wrong in [whole.replace("login", "logon"), r#"{"table":"users"}"#.to_owned()] {
+            assert_eq!(described(&wrong), Err(error.to_owned()), "{wrong}");
+        }
+    }
+
+    #[test]
     fn line_with_a_wrong_member_is_refused_by_its_name() {
         for (line, error) in [
             ("[]", "not a JSON object"),

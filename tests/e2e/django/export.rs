@@ -27,11 +27,11 @@ async fn report(django: &Django, stack: Stack, secrets: &[&str]) -> Value {
     serde_json::from_str(&stdout).expect("JSON")
 }
 
-const SETTINGS: &[(&str, &str)] =
+pub const SETTINGS: &[(&str, &str)] =
     &[("PROPUSK_TOKENS__ACCEPT_FOREIGN", "true"), ("PROPUSK_ACCOUNTS__FIRST_ID", "1000")];
 
 /// A server that has adopted what the Django has.
-async fn successor(operator: &Operator, django: &Django, stack: Stack) -> Process {
+pub async fn successor(operator: &Operator, django: &Django, stack: Stack) -> Process {
     let server = operator.start(SETTINGS).await;
     let file = django.export(stack).await;
     let file = file.to_str().expect("a path");
@@ -47,7 +47,7 @@ async fn successor(operator: &Operator, django: &Django, stack: Stack) -> Proces
     server
 }
 
-async fn posted(django: &Django, path: &str, body: Value) -> Value {
+pub async fn posted(django: &Django, path: &str, body: Value) -> Value {
     let answer = django.client.post(path, &body).await;
     assert!(answer.status.is_success(), "{path}: {}", answer.text());
     match answer.text().is_empty() {

@@ -6,3 +6,4 @@ mod peers;
 mod propusk_django;
 mod replay;
 mod resource_servers;
+mod reverse;
