@@ -43,12 +43,15 @@ pub async fn adopted_account(tx: &mut Tx, account_id: i64) -> Result<Option<Adop
     ).bind(account_id).fetch_optional(db).await)?)
 }
 
-/// The records of the accounts with numbers from `first` to `last`.
+/// The records of the accounts with numbers from `first` to `last`. (SQLite keeps the order of a cross
+/// join: it would read the records of all accounts.)
 pub async fn adopted_accounts(tx: &mut Tx, first: i64, last: i64) -> Result<Vec<Adopted>> {
     Ok(on!(tx, db => sqlx::query_as(
-        "select kind, key, account_id, seen, password_version
-         from adopted
-         where account_id >= $1 and account_id <= $2 and kind = 'account'",
+        "select a.kind, a.key, a.account_id, a.seen, a.password_version
+         from accounts
+         cross join adopted a
+         where accounts.id >= $1 and accounts.id <= $2
+           and a.account_id = accounts.id and a.kind = 'account'",
     ).bind(first).bind(last).fetch_all(db).await)?)
 }
 
