@@ -19,6 +19,8 @@ use crate::store::identifiers::PresentName;
 
 const KINDS: [Kind; 3] = [Kind::Email, Kind::Phone, Kind::Username];
 const ADDRESSES: [Kind; 2] = [Kind::Email, Kind::Phone];
+/// Columns of a Django that give rights.
+const RIGHTS: [&str; 2] = ["is_superuser", "is_staff"];
 
 /// Why no way back is written.
 #[derive(Debug, thiserror::Error)]
@@ -288,13 +290,15 @@ impl<'u> Script<'u> {
         for (column, literal) in &unique {
             self.rows.push_str(&self.free(column, literal, id, account.id));
         }
-        // The rest of the Django may have made the row, without a usable password.
+        // The rest of the Django may have made the row, without a usable password and rights.
         let (table, key, sets) = (&self.table, &self.id, assignments(&values));
         let free: String =
             unique.iter().map(|(column, literal)| self.is_free(column, literal, id)).collect();
+        let flags = RIGHTS.into_iter().filter(|flag| users.others.contains_key(*flag));
+        let plain: String = flags.map(|flag| format!(" and {} = false", name(flag))).collect();
         let password = name(&users.password);
         self.rows.push_str(&format!(
-            "update {table} set {sets} where {key} = {id} and {password} like '!%'{free};\n"
+            "update {table} set {sets} where {key} = {id} and {password} like '!%'{plain}{free};\n"
         ));
         if !users.unfilled.is_empty() {
             self.reversal.new_accounts_without_row += 1;
