@@ -15,6 +15,7 @@ use super::export::{SETTINGS, posted, successor};
 
 const ANNA: &str = "anna@example.com";
 const BORIS: &str = "boris@example.com";
+const NEW_BORIS: &str = "boris@example.org";
 const VERA: &str = "vera@example.com";
 const PASSWORD: &str = "Str0ng-pass-77";
 const NEW_PASSWORD: &str = "N3w-strong-pass-78";
@@ -75,12 +76,15 @@ async fn owners_sign_in_at_the_django_after_the_way_back() {
     let body = json!({ "current_password": PASSWORD, "new_password": NEW_PASSWORD });
     let changed = client.post_as(&anna, "/auth/users/set_password/", &body).await;
     assert_eq!(changed.status, 204, "{}", changed.text());
+    let body = json!({ "current_password": PASSWORD, "new_email": NEW_BORIS });
+    let moved = client.post_as(&boris, "/auth/users/set_email/", &body).await;
+    assert_eq!(moved.status, 204, "{}", moved.text());
     let signed_out = client.post_as(&boris, "/auth/token/logout/", &json!({})).await;
     assert_eq!(signed_out.status, 204, "{}", signed_out.text());
     // The address goes to a new account.
     succeeds(&operator, &["user", "delete", VERA, "--yes"], "").await;
     succeeds(&operator, &["user", "create", VERA], NEW_PASSWORD).await;
-    assert_sign_in(client, "/auth/token/login/", BORIS, PASSWORD, 200).await;
+    assert_sign_in(client, "/auth/token/login/", NEW_BORIS, PASSWORD, 200).await;
 
     let (statements, report) = way_back(&operator).await;
     assert_eq!(report["table"], "djoser_token_user");
@@ -88,7 +92,7 @@ async fn owners_sign_in_at_the_django_after_the_way_back() {
         ("new_accounts", 1),
         ("passwords", 1),
         ("passwords_removed", 0),
-        ("names", 0),
+        ("names", 1),
         ("deleted", 1),
         ("disabled", 0),
         ("keys_issued_here", 1),
@@ -102,7 +106,8 @@ async fn owners_sign_in_at_the_django_after_the_way_back() {
     for (email, password, status) in [
         (ANNA, NEW_PASSWORD, 200),
         (ANNA, PASSWORD, 400),
-        (BORIS, PASSWORD, 200),
+        (NEW_BORIS, PASSWORD, 200),
+        (BORIS, PASSWORD, 400),
         (VERA, NEW_PASSWORD, 200),
         (VERA, PASSWORD, 400),
     ] {
