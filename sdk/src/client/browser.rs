@@ -2,6 +2,7 @@
 //! browser opens. What the last step needs is in the vault before the browser opens, so an app that
 //! was stopped meanwhile, or that the link starts, completes the sign-in.
 
+use std::fmt;
 use std::time::Duration;
 
 use propusk_wire::{Identity, LinkRequest, Provider, Secret, StartSignInRequest};
@@ -17,7 +18,7 @@ use crate::vault_state::VaultState;
 use crate::{deeplink, pkce};
 
 /// A sign-in that continues in a browser.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct BrowserSignIn {
     /// The address to open in the system's browser; do not use a web view of the app.
@@ -26,6 +27,15 @@ pub struct BrowserSignIn {
     pub state: Secret,
     /// How long the sign-in may take.
     pub expires_in: Duration,
+}
+
+/// Without the address: it contains the state.
+impl fmt::Debug for BrowserSignIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BrowserSignIn")
+            .field("expires_in", &self.expires_in)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The result of a link.

@@ -256,11 +256,9 @@ fn former_origin(text: &str) -> Result<String> {
     Ok(url.origin().ascii_serialization())
 }
 
+/// Without the address: only [`ClientBuilder::build`] refuses one that contains a password.
 impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientBuilder")
-            .field("server", &self.server)
-            .field("dialect", &self.dialect)
-            .finish_non_exhaustive()
+        f.debug_struct("ClientBuilder").field("dialect", &self.dialect).finish_non_exhaustive()
     }
 }

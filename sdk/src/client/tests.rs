@@ -34,3 +34,16 @@ async fn http_client_without_timeouts_gets_the_clients_timeout() {
     let error = client.providers().await.expect_err("no answer");
     assert_eq!(*error.kind(), ErrorKind::Network);
 }
+
+#[test]
+fn debug_output_of_addresses_contains_no_secret() {
+    let builder = Client::builder("https://anna:pa55word@id.example.org");
+    let begun = BrowserSignIn {
+        authorize_url: "https://provider.example.org/authorize?state=5tate".to_owned(),
+        state: "5tate".into(),
+        expires_in: Duration::from_secs(600),
+    };
+    let shown = format!("{builder:?} {begun:?}");
+    assert!(!shown.contains("pa55word") && !shown.contains("5tate"), "{shown}");
+    assert_eq!(*builder.build().expect_err("a password").kind(), ErrorKind::Usage);
+}
