@@ -20,6 +20,7 @@ mod resets;
 mod sessions;
 mod sign_out;
 mod single_flight;
+mod stopped;
 mod suite;
 mod tower_clients;
 mod trouble;
