@@ -55,3 +55,8 @@ pub use vault::{
     VaultSlots,
 };
 pub use vault_state::VaultState;
+
+/// The program in the README, which is compiled as this one's documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

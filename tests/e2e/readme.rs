@@ -382,6 +382,25 @@ async fn readme_settings_are_accepted() {
     assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
 }
 
+/// The Rust lines of a document, without comments.
+fn rust_lines(text: &str) -> Vec<String> {
+    let blocks = text.split("```rust").skip(1).filter_map(|rest| rest.split("```").next());
+    let lines = blocks.flat_map(|block| block.lines().skip(1)).map(str::trim);
+    lines.filter(|line| !line.is_empty() && !line.starts_with("//")).map(str::to_owned).collect()
+}
+
+/// The README of the SDK is compiled with the tests in its documentation.
+#[test]
+fn readme_sample_of_the_sdk_is_a_part_of_one_that_is_compiled() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sdk/README.md");
+    let compiled = rust_lines(&std::fs::read_to_string(path).expect("the README of the SDK"));
+    let sample = rust_lines(&readme());
+    assert!(sample.len() > 3, "{sample:?}");
+    for line in sample {
+        assert!(compiled.contains(&line), "{line}");
+    }
+}
+
 /// A command of the program in a document: its subcommands and options.
 struct Written {
     subcommands: Vec<String>,
