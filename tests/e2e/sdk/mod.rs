@@ -6,6 +6,7 @@ mod api_limits;
 mod api_requests;
 mod browser;
 mod clocks;
+mod examples;
 mod first_answers;
 mod identity;
 mod leases;
