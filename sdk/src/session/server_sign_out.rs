@@ -18,6 +18,15 @@ use crate::http::Failure;
 /// How long to wait for the server.
 pub(super) const SIGN_OUT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// When the server is informed of the end of a session.
+#[derive(Clone, Copy)]
+pub(super) enum EndWhen {
+    Always,
+    /// Only while the vault contains the pending sign-out when the request is sent. Another process
+    /// may have signed in again meanwhile, and djoser returns the same token again.
+    Pending,
+}
+
 impl SessionCore {
     /// Informs the server of all pending sign-outs and removes those that it has confirmed. Returns
     /// whether none is left.
@@ -46,7 +55,7 @@ impl SessionCore {
         let Some(owed) = owed else { return Ok(()) };
         let heard = match owed.is_old(self.transport.device_now()) {
             true => Some(owed.session().generation),
-            false => self.end_at_server_in_time(owed.session()).await,
+            false => self.end_at_server_in_time(owed.session(), EndWhen::Pending).await,
         };
         let Some(heard) = heard else { return Ok(()) };
         let is_heard = move |owed: &Session, sign_in_id: &Secret| {
@@ -67,8 +76,12 @@ impl SessionCore {
     }
 
     /// As [`end_at_server`](Self::end_at_server), with a timeout.
-    pub(super) async fn end_at_server_in_time(self: &Arc<Self>, session: &Session) -> Option<u64> {
-        tokio::time::timeout(SIGN_OUT_TIMEOUT, self.end_at_server(session))
+    pub(super) async fn end_at_server_in_time(
+        self: &Arc<Self>,
+        session: &Session,
+        when: EndWhen,
+    ) -> Option<u64> {
+        tokio::time::timeout(SIGN_OUT_TIMEOUT, self.end_at_server(session, when))
             .await
             .unwrap_or_default()
     }
@@ -109,15 +122,19 @@ impl SessionCore {
     /// Ends a session at the server. Returns the number of the renewal up to which the end is
     /// confirmed; `None` if it is not confirmed. Some APIs accept only a valid access token, so the
     /// session may have to be renewed first.
-    pub(super) async fn end_at_server(self: &Arc<Self>, session: &Session) -> Option<u64> {
+    pub(super) async fn end_at_server(
+        self: &Arc<Self>,
+        session: &Session,
+        when: EndWhen,
+    ) -> Option<u64> {
         let generation = session.generation;
-        match self.send_sign_out(session).await {
+        match self.send_sign_out(session, when).await {
             Err(Failure::Refused(Refusal::Unauthorized)) if session.refresh.is_some() => {}
             outcome => return is_confirmed(outcome).then_some(generation),
         }
         match self.renew_to_sign_out(session).await? {
             Ok(renewed) => {
-                is_confirmed(self.send_sign_out(&renewed).await).then_some(renewed.generation)
+                is_confirmed(self.send_sign_out(&renewed, when).await).then_some(renewed.generation)
             }
             Err(verdict) => verdict.end().map(|_| generation),
         }
@@ -156,13 +173,34 @@ impl SessionCore {
         }
     }
 
-    async fn send_sign_out(&self, session: &Session) -> std::result::Result<bool, Failure> {
+    async fn send_sign_out(
+        self: &Arc<Self>,
+        session: &Session,
+        when: EndWhen,
+    ) -> std::result::Result<bool, Failure> {
         let refresh = session.refresh.as_ref();
         let call = session.dialect.wire().sign_out(&session.credential, refresh, &self.app);
-        match call {
-            Ok(call) => self.transport.send(call).await.map(|()| true),
-            Err(_) => Ok(false),
-        }
+        let Ok(call) = call else { return Ok(false) };
+        let sent = match when {
+            EndWhen::Always => self.transport.send(call).await,
+            EndWhen::Pending => {
+                // The process may be suspended for hours between reading the vault and sending.
+                let (core, sign_in_id) = (Arc::clone(self), session.sign_in_id.clone());
+                let is_pending = move || {
+                    let (core, sign_in_id) = (Arc::clone(&core), sign_in_id.clone());
+                    async move { core.is_sign_out_pending(&sign_in_id).await }
+                };
+                self.transport.send_if(call, is_pending).await
+            }
+        };
+        sent.map(|()| true)
+    }
+
+    /// Whether the vault contains this sign-out. One that cannot be read is sent later.
+    async fn is_sign_out_pending(&self, sign_in_id: &Secret) -> bool {
+        self.vault_record().await.is_ok_and(|record| {
+            record.pending_sign_outs.iter().any(|owed| owed.session().sign_in_id == *sign_in_id)
+        })
     }
 }
 

@@ -11,7 +11,7 @@ use super::attempt_id::random_text;
 use super::decide::{MemorySession, SessionState};
 use super::locked_vault::is_replaceable;
 use super::record::StoredState;
-use super::server_sign_out::SIGN_OUT_TIMEOUT;
+use super::server_sign_out::{EndWhen, SIGN_OUT_TIMEOUT};
 use super::session_core::{SessionCore, joined};
 use super::status::StatusChange;
 use super::stored_session::{NewSession, Session};
@@ -123,7 +123,7 @@ impl SessionCore {
             let _one_at_a_time = core.sign_out_lock.lock().await;
             // Some servers issue the same token again.
             if core.cached_token().is_none_or(|held| held.credential != session.credential) {
-                core.end_at_server_in_time(&session).await;
+                core.end_at_server_in_time(&session, EndWhen::Always).await;
             }
             drop(work_guard);
         });

@@ -10,7 +10,7 @@ use super::decide::SessionState;
 use super::last_seen::UnwrittenEnd;
 use super::locked_vault::state_of;
 use super::record::StoredState;
-use super::server_sign_out::SIGN_OUT_TIMEOUT;
+use super::server_sign_out::{EndWhen, SIGN_OUT_TIMEOUT};
 use super::session_core::{Memory, SessionCore, joined};
 use super::status::StatusChange;
 use super::stored_session::Session;
@@ -120,7 +120,7 @@ impl SessionCore {
                 Ok(true) => matches!(self.send_pending_sign_outs().await, Ok(true)),
                 _ => {
                     self.wait_for_running_renewal().await;
-                    self.end_at_server(session).await.is_some()
+                    self.end_at_server(session, EndWhen::Always).await.is_some()
                 }
             }
         };

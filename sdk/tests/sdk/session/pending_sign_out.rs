@@ -1,14 +1,20 @@
 //! A sign-out that the server does not know of yet: when it is told, how often, and with which
 //! tokens.
 
+use std::io;
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use propusk::testing::{Answer, FailingVault, FakeServer, HeldRequest};
-use propusk::{Client, SignOut};
+use propusk::{Client, Dialect, FileStorage, SignOut, Storage, Vault};
+use serde_json::json;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 
-use super::{LIMIT, app, record, signed_in_on};
+use super::{LIMIT, ProcessDisk, app, record, signed_in_on};
 use crate::testing::{EMAIL, HOUR, PASSWORD, REFRESH, server};
+use crate::vault::waiting::TheKey;
 
 const SIGN_OUT: &str = "/propusk/v1/sessions/current";
 
@@ -236,4 +242,89 @@ async fn finish_pending_work_waits_for_work_that_starts_meanwhile() {
     }
     renewal.release();
     assert!(finishing.await.expect("no panic"));
+}
+
+/// The disk of a process that is suspended after one of its reads.
+struct SuspendingDisk {
+    file: FileStorage,
+    /// How many reads are left until then; 0: it is not suspended.
+    reads_left: Mutex<usize>,
+    suspended: UnboundedSender<()>,
+    resumed: Mutex<Receiver<()>>,
+}
+
+impl Storage for SuspendingDisk {
+    fn name(&self) -> &str {
+        self.file.name()
+    }
+
+    fn read(&self) -> io::Result<Option<Vec<u8>>> {
+        let read = self.file.read();
+        let mut left = self.reads_left.lock().expect("no panic");
+        let is_last = *left == 1;
+        *left = left.saturating_sub(1);
+        drop(left);
+        if is_last {
+            self.suspended.send(()).expect("the test waits");
+            self.resumed.lock().expect("no panic").recv().expect("the test goes on");
+        }
+        read
+    }
+
+    fn write(&self, sealed: &[u8]) -> io::Result<()> {
+        self.file.write(sealed)
+    }
+
+    fn set_aside(&self) -> io::Result<()> {
+        self.file.set_aside()
+    }
+
+    fn remove(&self) -> io::Result<()> {
+        self.file.remove()
+    }
+
+    fn lock(&self) -> io::Result<Box<dyn Send>> {
+        self.file.lock()
+    }
+}
+
+/// djoser returns the same API token again. Between the last look at the vault and the send, the
+/// process is suspended, and another one signs in.
+#[tokio::test]
+async fn pending_sign_out_does_not_end_the_same_api_token_of_another_process() {
+    const LOGOUT: &str = "/auth/token/logout/";
+    let (server, folder) = (server().await, tempfile::tempdir().expect("a folder"));
+    let path = folder.path().join("vault");
+    let token = json!({"auth_token": "the-same-again"});
+    server.answer_always("POST", "/auth/token/login/", Answer::status(200).json(&token));
+    server.answer_always("POST", LOGOUT, Answer::status(204));
+    let app = |vault| {
+        let builder = server.builder().dialect(Dialect::DjoserToken).vault(vault);
+        builder.build().expect("a client")
+    };
+    let (suspended, mut is_suspended) = unbounded_channel();
+    let (resume, resumed) = channel();
+    let disk = Arc::new(SuspendingDisk {
+        file: FileStorage::new(&path),
+        reads_left: Mutex::new(0),
+        suspended,
+        resumed: Mutex::new(resumed),
+    });
+    let client = app(Vault::with_storage(Arc::<SuspendingDisk>::clone(&disk), Arc::new(TheKey)));
+    client.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+    server.answer_next("POST", LOGOUT, busy());
+    assert_eq!(client.sign_out().await.expect("a sign-out"), SignOut::Pending);
+
+    // It reads the vault to find its sign-outs, and again for this one.
+    *disk.reads_left.lock().expect("no panic") = 2;
+    let finishing = tokio::spawn(async move { client.finish_pending_work(HOUR).await });
+    timeout(LIMIT, is_suspended.recv()).await.expect("it reads the vault").expect("it runs");
+    let other = app(ProcessDisk::of(&path).vault());
+    other.sign_in(EMAIL, PASSWORD).await.expect("a sign-in");
+    assert!(other.finish_pending_work(HOUR).await);
+    let before = server.count("POST", LOGOUT);
+    resume.send(()).expect("it waits");
+    assert!(finishing.await.expect("no panic"), "there is nothing left to send");
+    assert_eq!(server.count("POST", LOGOUT), before, "the token is in use again");
+    assert!(other.status().await.expect("a status").is_signed_in());
 }
