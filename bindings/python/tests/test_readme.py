@@ -20,9 +20,8 @@ def test_readme_program_works(empty_world):
 def test_readme_vault_and_statuses_work(tmp_path):
     block = re.search(r"```python\n(vault = .*?)```", README.read_text(), re.S).group(1)
     body = textwrap.indent(block + "    break\n", "    ")
-    program = (
-        f"import asyncio, propusk\nasync def main(folder):\n{body}asyncio.run(main({str(tmp_path)!r}))"
-    )
+    program = f"import asyncio, propusk\nasync def main(folder):\n{body}"
+    program += f"asyncio.run(main({str(tmp_path)!r}))"
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert (run.stderr, run.returncode) == ("", 0)
     assert "UNKNOWN" in run.stdout.upper(), "the vault has not been read"
