@@ -88,8 +88,17 @@ impl SessionCore {
                     RenewalStep::Send(asked) => break asked,
                 }
             };
-            let mut answer = self.ask(&asked.session, &purpose).await;
+            let other_lease = asked.other_lease.as_ref();
+            let mut answer = self.ask(&asked.session, other_lease, &purpose).await;
             let clock_offset = self.transport.moment().offset;
+            let is_unclear = matches!(&answer, Err(Verdict::Inconclusive(_) | Verdict::Spent));
+            if is_unclear
+                && purpose.sends_refresh_token(&asked.session)
+                && self.is_taken_over(&asked.session, other_lease).await
+            {
+                self.publish_current_phase().await;
+                continue;
+            }
             let mut is_open = false;
             if answer.as_ref().is_err_and(|verdict| verdict.end().is_some())
                 && let Some(left) = self.wait_for_other_process(&asked).await
@@ -241,11 +250,49 @@ impl SessionCore {
     }
 
     /// Whether the vault still contains the session that is being renewed.
-    pub(super) async fn is_current(&self, asked: &Session) -> Result<bool> {
+    async fn is_current(&self, asked: &Session) -> Result<bool> {
         Ok(match self.vault_record().await?.held {
             StoredState::SignedIn(held) => is_same_renewal(asked, &held),
             StoredState::SignedOut(_) => false,
         })
+    }
+
+    /// Ends the phase of a renewal that another process has taken over.
+    async fn publish_current_phase(&self) {
+        let memory = self.memory.lock().await;
+        if let SessionState::SignedIn(_) = memory.state {
+            self.publish(&memory.state, StatusChange::Refreshed);
+        }
+    }
+
+    /// Whether another process renews now, because the lease of this renewal had expired: its
+    /// request would spend the same refresh token. `other_lease` is the one that this renewal has
+    /// replaced itself.
+    async fn is_taken_over(&self, asked: &Session, other_lease: Option<&Lease>) -> bool {
+        let record = self.vault_record().await;
+        record.is_ok_and(|record| self.has_other_lease(&record, asked, other_lease))
+    }
+
+    fn has_other_lease(
+        &self,
+        record: &Record,
+        asked: &Session,
+        other_lease: Option<&Lease>,
+    ) -> bool {
+        let lease = record.lease.as_ref().filter(|lease| !lease.is_of(&self.holder));
+        asked.spends_refresh_token() && lease.is_some() && lease != other_lease
+    }
+
+    /// Whether the refresh token may be sent: the vault still contains the session, and no other
+    /// process renews it now.
+    pub(super) async fn may_send(
+        &self,
+        asked: &Session,
+        other_lease: Option<&Lease>,
+    ) -> Result<bool> {
+        let record = self.vault_record().await?;
+        let is_same = record.session().is_some_and(|held| is_same_renewal(asked, held));
+        Ok(is_same && !self.has_other_lease(&record, asked, other_lease))
     }
 
     /// Last step: stores what follows from the answer. `None`: another process was first, and the

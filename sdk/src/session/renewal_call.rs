@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::attempt_id::attempt;
+use super::lease::Lease;
 use super::locked_vault::is_replaceable;
 use super::renewal_purpose::RenewalPurpose;
 use super::session_core::SessionCore;
@@ -17,9 +18,11 @@ type Answer = std::result::Result<Tokens, Verdict>;
 
 impl SessionCore {
     /// Sends a refresh, or checks the access token if the refresh token must not be sent.
+    /// `other_lease` is the lease of another process that this renewal has replaced.
     pub(super) async fn ask(
         self: &Arc<Self>,
         session: &Session,
+        other_lease: Option<&Lease>,
         purpose: &RenewalPurpose,
     ) -> Answer {
         if !purpose.sends_refresh_token(session) {
@@ -27,19 +30,20 @@ impl SessionCore {
         }
         let call = self.refresh_call(session).map_err(Verdict::Inconclusive)?;
         // The process may be suspended for hours between reading the vault and sending.
-        let (core, asked) = (Arc::clone(self), Arc::new(session.clone()));
-        let is_current = move || {
+        let (core, asked) = (Arc::clone(self), Arc::new((session.clone(), other_lease.cloned())));
+        let may_send = move || {
             let (core, asked) = (Arc::clone(&core), Arc::clone(&asked));
             async move {
-                match core.is_current(&asked).await {
-                    Ok(is_current) => is_current,
+                let (session, other_lease) = &*asked;
+                match core.may_send(session, other_lease.as_ref()).await {
+                    Ok(may_send) => may_send,
                     // A lost record is replaced by the session in memory. Otherwise another process
                     // may have renewed.
                     Err(error) => is_replaceable(&error),
                 }
             }
         };
-        self.transport.send_if(call, is_current).await.map_err(Verdict::from)
+        self.transport.send_if(call, may_send).await.map_err(Verdict::from)
     }
 
     pub(super) fn refresh_call(&self, session: &Session) -> Result<Call<Tokens>> {

@@ -1,16 +1,19 @@
 //! Several processes of an app that share a vault.
 
 use std::io;
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
-use propusk::{FileStorage, KeyStore, KeyStoreError, Storage, Vault, VaultKey};
+use propusk::{Dialect, FileStorage, KeyStore, KeyStoreError, Storage, Vault, VaultKey};
 use propusk_tests::process::beside_tests;
+use propusk_tests::recording_proxy::RecordingProxy;
 use tokio::process::Command;
 use tokio::sync::oneshot;
 
-use super::{EXPIRED, Home, key};
+use super::peer::Peer;
+use super::{EXPIRED, Home, PASSWORD, key, vault_at};
 
 const REFRESH: &str = "POST /propusk/v1/sessions/refresh";
 
@@ -52,6 +55,24 @@ struct SuspendingDisk {
 }
 
 impl SuspendingDisk {
+    /// The receiver is notified when the process is suspended.
+    fn of(folder: &Path) -> (Arc<Self>, oneshot::Receiver<()>) {
+        let (suspended, is_suspended) = oneshot::channel();
+        let disk = Arc::new(SuspendingDisk {
+            file: FileStorage::new(folder.join("app.vault")),
+            is_next: AtomicBool::new(false),
+            suspended: Mutex::new(Some(suspended)),
+            is_resumed: Mutex::new(false),
+            resumes: Condvar::new(),
+            is_away: AtomicBool::new(false),
+        });
+        (disk, is_suspended)
+    }
+
+    fn vault(self: &Arc<Self>) -> Vault {
+        Vault::with_storage(Arc::<Self>::clone(self), Arc::new(Key))
+    }
+
     fn resume(&self) {
         *self.is_resumed.lock().expect("no panic") = true;
         self.resumes.notify_all();
@@ -114,17 +135,8 @@ impl KeyStore for Key {
 async fn assert_stale_refresh_token_is_not_sent(is_away: bool) {
     let home = Home::start().await;
     let (tap, other) = home.tapped().await;
-    let (suspended, is_suspended) = oneshot::channel();
-    let disk = Arc::new(SuspendingDisk {
-        file: FileStorage::new(home.folder.path().join("app.vault")),
-        is_next: AtomicBool::new(false),
-        suspended: Mutex::new(Some(suspended)),
-        is_resumed: Mutex::new(false),
-        resumes: Condvar::new(),
-        is_away: AtomicBool::new(false),
-    });
-    let vault = Vault::with_storage(Arc::<SuspendingDisk>::clone(&disk), Arc::new(Key));
-    let client = home.builder_at(&tap).vault(vault).build().expect("a client");
+    let (disk, is_suspended) = SuspendingDisk::of(home.folder.path());
+    let client = home.builder_at(&tap).vault(disk.vault()).build().expect("a client");
     assert!(client.status().await.expect("a status").is_signed_in());
     home.advance(EXPIRED);
     let renewal = tokio::spawn({
@@ -157,4 +169,39 @@ async fn refresh_token_that_became_stale_during_a_suspension_is_not_sent() {
 #[tokio::test(flavor = "multi_thread")]
 async fn refresh_token_is_not_sent_if_it_is_unknown_whether_it_is_stale() {
     assert_stale_refresh_token_is_not_sent(true).await;
+}
+
+/// The process is suspended before it sends its refresh token. When it is resumed, its lease has
+/// expired, and another one has sent the token: a second request would be refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn refresh_token_is_not_sent_after_another_process_has_taken_over_the_lease() {
+    const ROTATING: &str = "POST /token/refresh";
+    let peer = Peer::ours(Dialect::SimplejwtRotating).await;
+    peer.account("nina").await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let tap = RecordingProxy::open(peer.address()).await;
+    let client_with = |vault| peer.builder_at(tap.url()).vault(vault).build().expect("a client");
+    let other = client_with(vault_at(folder.path()));
+    other.sign_in(&peer.identifier("nina"), PASSWORD).await.expect("a sign-in");
+    peer.expire_access().await;
+    let (disk, is_suspended) = SuspendingDisk::of(folder.path());
+    let token = |client: propusk::Client| {
+        tokio::spawn(async move { client.access_token().await.map(|token| token.token().clone()) })
+    };
+    let first = token(client_with(disk.vault()));
+    is_suspended.await.expect("it renews");
+    peer.advance(22).await;
+    tap.hold_answers_to(ROTATING);
+    let second = token(other.clone());
+    tap.wait_for_answer(ROTATING).await;
+    disk.resume();
+    for _ in 0..1_000 {
+        assert_eq!(tap.count(ROTATING), 1, "the other process has sent it");
+        tokio::task::yield_now().await;
+    }
+    tap.release_answers();
+    let (first, second) = (first.await.expect("no panic"), second.await.expect("no panic"));
+    assert_eq!(first.expect("the other's token"), second.expect("a token"));
+    assert!(other.status().await.expect("a status").is_signed_in());
+    assert_eq!(tap.count(ROTATING), 1);
 }
