@@ -5,6 +5,7 @@ mod bound;
 mod browser;
 mod builder;
 mod native;
+mod new_token_refusals;
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use tokio::sync::watch;
 pub use bound::BoundClient;
 pub use browser::{BrowserSignIn, LinkOutcome};
 pub use builder::ClientBuilder;
+use new_token_refusals::NewTokenRefusals;
 
 use crate::account::{Operation, Profile};
 use crate::api_access::ApiAccess;
@@ -60,6 +62,7 @@ pub(crate) struct ClientParts {
     pub api: ApiAccess,
     /// Held while a link is redeemed.
     pub redeem_lock: tokio::sync::Mutex<()>,
+    pub new_token_refusals: NewTokenRefusals,
 }
 
 impl Client {
@@ -221,20 +224,28 @@ impl Client {
         make_call: impl Fn(&Credential) -> Result<Call<T>>,
     ) -> Result<(T, Arc<CurrentToken>)> {
         refuse_token_of_other(self.user.as_deref(), &token)?;
-        let outcome = self.core.transport().send(make_call(&token.credential)?).await;
+        let call = make_call(&token.credential)?;
+        let path = call.request.path.clone();
+        let outcome = self.core.transport().send(call).await;
         if !matches!(outcome, Err(Failure::Network(_) | Failure::Silent | Failure::Unexpected(_))) {
             self.core.on_server_answer();
         }
+        let (refusals, now) = (&self.parts.new_token_refusals, self.core.transport().device_now());
         match outcome {
+            Err(Failure::Refused(Refusal::Unauthorized))
+                if refusals.contains(&path, &token.credential.token, now) =>
+            {
+                Err(new_token_refused())
+            }
             Err(Failure::Refused(
                 Refusal::Unauthorized | Refusal::AccountInactive | Refusal::SignedOut(_),
             )) => {
                 let next = self.replacement_for(&token).await?;
                 match self.core.transport().send(make_call(&next.credential)?).await {
-                    Err(Failure::Refused(Refusal::Unauthorized)) => Err(Error::explained(
-                        ErrorKind::Protocol,
-                        "the server refuses an access token that it has just issued",
-                    )),
+                    Err(Failure::Refused(Refusal::Unauthorized)) => {
+                        refusals.add(path, next.credential.token.clone(), now);
+                        Err(new_token_refused())
+                    }
                     outcome => Ok((outcome?, next)),
                 }
             }
@@ -245,6 +256,13 @@ impl Client {
     pub(crate) async fn send<T>(&self, call: Result<Call<T>>) -> Result<T> {
         Ok(self.core.transport().send(call?).await?)
     }
+}
+
+fn new_token_refused() -> Error {
+    Error::explained(
+        ErrorKind::Protocol,
+        "the server refuses an access token that it has just issued",
+    )
 }
 
 /// Refuses to send the token of a user who is not the one that the call is bound to.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use propusk_wire::Secret;
 use url::Url;
 
-use super::{Client, ClientParts};
+use super::{Client, ClientParts, NewTokenRefusals};
 use crate::api_access::{self, ApiAccess, Http};
 use crate::clock::Clock;
 use crate::dialects::{App, Dialect, OAuthClient};
@@ -220,6 +220,7 @@ impl ClientBuilder {
                 redirects,
                 api,
                 redeem_lock: tokio::sync::Mutex::default(),
+                new_token_refusals: NewTokenRefusals::default(),
             }),
             user: None,
         })

@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use propusk::testing::{Answer, FailingVault};
-use propusk::{Dialect, ErrorKind, ExistingTokens, SignOutReason};
+use propusk::{Dialect, ErrorKind, ExistingTokens, ProblemCode, SignOutReason};
 use serde_json::json;
 
 use super::signed_in_on;
-use crate::testing::{EMAIL, HOUR, PASSWORD, REFRESH, reason, server};
+use crate::testing::{EMAIL, HOUR, PASSWORD, REFRESH, kind, reason, server, signed_in};
 use crate::vault::waiting::polled;
 
 #[tokio::test]
@@ -114,4 +114,24 @@ async fn lease_is_at_most_ten_minutes_long() {
     assert_eq!(super::record(&device).await["lease"]["lives"], 601);
     held.release();
     renewal.await.expect("no panic").expect("a renewal");
+}
+
+#[tokio::test]
+async fn path_of_the_server_that_refuses_new_tokens_causes_one_renewal_a_minute() {
+    let (server, client) = signed_in().await;
+    let refusal = Answer::problem(401, ProblemCode::InvalidCredentials);
+    server.answer_always("GET", "/propusk/v1/account", refusal);
+    for renewals in [1, 2] {
+        for _ in 0..10 {
+            assert_eq!(kind(client.profile().await), ErrorKind::Protocol);
+        }
+        assert_eq!(server.count("POST", REFRESH), renewals);
+        server.advance(Duration::from_secs(60));
+    }
+    // Another path is heard.
+    assert_eq!(kind(client.profile().await), ErrorKind::Protocol);
+    assert_eq!(server.count("POST", REFRESH), 3);
+    server.revoke_access_tokens();
+    client.sessions().await.expect("a list");
+    assert_eq!(server.count("POST", REFRESH), 4);
 }
