@@ -106,11 +106,7 @@ impl SessionCore {
     /// The part at the server.
     async fn sign_out_at_server(self: &Arc<Self>, left: &LocalSignOut) -> SignOut {
         let Some(session) = &left.session else {
-            return if self.has_pending_sign_outs() {
-                SignOut::Pending
-            } else {
-                SignOut::Confirmed
-            };
+            return self.send_earlier_sign_outs().await;
         };
         if !session.dialect.supports(crate::account::Operation::SignOut) {
             return SignOut::LocalOnly;
@@ -133,6 +129,17 @@ impl SessionCore {
                 SignOut::Pending
             }
             _ => SignOut::LocalOnly,
+        }
+    }
+
+    /// No user was signed in, but earlier sign-outs may be pending.
+    async fn send_earlier_sign_outs(self: &Arc<Self>) -> SignOut {
+        if !self.has_pending_sign_outs() {
+            return SignOut::Confirmed;
+        }
+        match tokio::time::timeout(SIGN_OUT_TIMEOUT, self.send_pending_sign_outs()).await {
+            Ok(Ok(true)) => SignOut::Confirmed,
+            _ => SignOut::Pending,
         }
     }
 }

@@ -68,6 +68,25 @@ async fn pending_sign_out_is_sent_by_finish_pending_work() {
     assert_eq!(record(&device).await["owed"], serde_json::json!([]));
 }
 
+#[tokio::test]
+async fn pending_sign_out_is_sent_by_another_sign_out_and_before_all_is_forgotten() {
+    for forgets in [false, true] {
+        let (server, _device, client) = pending().await;
+        server.answer_next("DELETE", SIGN_OUT, busy());
+        assert_eq!(client.sign_out().await.expect("a sign-out"), SignOut::Pending);
+        match forgets {
+            true => client.forget_everything().await.expect("a removal"),
+            false => {
+                let again = client.sign_out().await.expect("a sign-out");
+                assert_eq!(again, SignOut::Confirmed);
+            }
+        }
+        assert!(server.sessions(EMAIL).is_empty());
+        assert_eq!(client.sign_out().await.expect("a sign-out"), SignOut::Confirmed);
+        assert_eq!(told(&server), 3);
+    }
+}
+
 /// The next user has signed in meanwhile.
 #[tokio::test]
 async fn pending_sign_out_is_sent_after_an_answer_of_the_server_with_growing_delays() {
