@@ -1,9 +1,11 @@
-//! Where an API is served and how it reads a request there. Its document says so, or the settings.
+//! Where an API is served, how it reads a request there, and what it answers. Its document says so, or
+//! the settings.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
+use super::answers::Answers;
 use crate::auth::{Account, AccountValue};
 
 /// What an API does at one path.
@@ -31,6 +33,8 @@ pub struct Place {
     pub sign_in_field: &'static str,
     /// What the answer to a sign-in has beside the tokens, in this order.
     pub members: Vec<(String, Member)>,
+    /// What depends on the versions of the libraries.
+    pub answers: Answers,
 }
 
 /// A member of an answer.

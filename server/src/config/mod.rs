@@ -424,6 +424,8 @@ pub struct ApiSettings {
     pub answer: BTreeMap<String, AnswerMember>,
     /// The form of the account's number in tokens.
     pub user_id: Option<UserIdForm>,
+    /// The libraries whose answers are repeated.
+    pub versions: Versions,
     /// A key of its own for its tokens; at least 32 bytes. What it signs is good at this API alone.
     pub signing_key: Option<Secret>,
     pub signing_key_file: Option<PathBuf>,
@@ -451,6 +453,45 @@ pub struct ApiSettings {
     pub upstream: Option<String>,
     /// How long an answer of the Django may take.
     pub upstream_seconds: Option<u64>,
+}
+
+/// The versions of the libraries that an API replaces; `None`: as in the document.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Versions {
+    pub simplejwt: Option<Version>,
+    pub djoser: Option<Version>,
+    pub djangorestframework: Option<Version>,
+}
+
+/// One to three numbers. Where the last are left out, it is the newest of these versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Version(pub [u32; 3]);
+
+impl TryFrom<String> for Version {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let mut numbers = [u32::MAX; 3];
+        let mut places = numbers.iter_mut();
+        for part in text.split('.') {
+            let is_number = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+            let number = part.parse::<u32>().ok().filter(|_| is_number);
+            match (places.next(), number) {
+                (Some(place), Some(number)) => *place = number,
+                _ => return Err(format!("{} is no version such as 5.5.1", text.escape_debug())),
+            }
+        }
+        Ok(Version(numbers))
+    }
+}
+
+impl From<Version> for String {
+    fn from(Version(numbers): Version) -> Self {
+        let given = numbers.iter().filter(|number| **number != u32::MAX);
+        given.map(u32::to_string).collect::<Vec<_>>().join(".")
+    }
 }
 
 /// Who answers an operation.
@@ -657,6 +698,7 @@ impl Default for ApiSettings {
             early_refresh_seconds: None,
             answer: BTreeMap::new(),
             user_id: None,
+            versions: Versions::default(),
             signing_key: None,
             signing_key_file: None,
             private_key_file: None,

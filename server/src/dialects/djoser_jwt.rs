@@ -5,15 +5,17 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Dialect, Home, Views};
-use crate::api::Context;
+use crate::api::{Answers, Context};
 use crate::auth::{Account, Change, NewNames, NewPassword, Policy, Reauthentication, Registration};
 use crate::drf::djoser::{self, Site};
 use crate::drf::fields::{Form, Given, Text};
-use crate::drf::simple_jwt::{self, V5_3};
+use crate::drf::simple_jwt;
 use crate::drf::{self, Answer, Call, Reply, View, common_failure};
 use crate::error::{Error, TokenFault};
 use crate::identifier::{Email, Identifier, Kind, Phone};
 use crate::openapi::{DJOSER, DRF, Fragment, SIMPLE_JWT};
+
+const ANSWERS: Answers = Answers::SIMPLEJWT_5_3;
 
 pub const DIALECT: Dialect = Dialect {
     policy: Policy {
@@ -28,6 +30,7 @@ pub const DIALECT: Dialect = Dialect {
         prefix: "/api/auth",
         header_word: "Bearer",
         sign_in_field: "username",
+        answers: ANSWERS,
     }),
     mount: |context| drf::mount(context, views()),
     openapi: |name| {
@@ -38,15 +41,12 @@ pub const DIALECT: Dialect = Dialect {
 /// All its views.
 pub fn views() -> Vec<View> {
     let user_view = |operation, path, name| {
-        View::at(operation, path, name)
-            .authenticated(simple_jwt::bearer_5_3)
-            .cookies()
-            .signed_in_only()
+        View::at(operation, path, name).authenticated(simple_jwt::bearer).cookies().signed_in_only()
     };
     vec![
         View::at("root", "/api/auth/", "Api Root")
             .described("The default basic root view for DefaultRouter")
-            .authenticated(simple_jwt::bearer_5_3)
+            .authenticated(simple_jwt::bearer)
             .cookies()
             .get(root),
         user_view("users", "/api/auth/users/", "User List")
@@ -163,7 +163,7 @@ impl Site for Users {
     type User = UserResponse;
 
     async fn account(call: &Call) -> Result<Account, Reply> {
-        V5_3.account(call).await
+        simple_jwt::account(call).await
     }
 
     fn known(account: &Account) -> Vec<(&'static str, &str)> {
@@ -327,9 +327,9 @@ fn failure(error: Error) -> Reply {
     error.note();
     match error {
         Error::InvalidCredentials => simple_jwt::no_active_account(),
-        Error::Token(fault) => V5_3.token_refusal(fault),
+        Error::Token(fault) => simple_jwt::token_refusal(&ANSWERS, fault),
         Error::AccountInactive => simple_jwt::no_active_account_for_token(),
-        Error::AccountNotFound => V5_3.token_refusal(TokenFault::Malformed),
+        Error::AccountNotFound => simple_jwt::token_refusal(&ANSWERS, TokenFault::Malformed),
         Error::Taken(kind) => {
             let (field, text) = djoser::taken(kind);
             Reply::field(field, text)

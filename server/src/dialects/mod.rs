@@ -16,7 +16,7 @@ use std::sync::Arc;
 use axum::Router;
 use serde_json::{Map, Value, json};
 
-use crate::api::{Context, Member, Operation, Place};
+use crate::api::{Answers, Context, Member, Operation, Place};
 use crate::auth::{AccountValue, Policy};
 use crate::config::{Config, ConfigError, DialectSettings, Signing, UserIdForm};
 use crate::drf::View;
@@ -65,6 +65,8 @@ pub struct Views {
     pub header_word: &'static str,
     /// The field of the name in a sign-in.
     pub sign_in_field: &'static str,
+    /// The answers of the recorded versions.
+    pub answers: Answers,
 }
 
 impl Views {
@@ -82,6 +84,7 @@ impl Views {
             header_words: vec![self.header_word.to_owned()],
             sign_in_field: self.sign_in_field,
             members: Vec::new(),
+            answers: self.answers,
         }
     }
 }

@@ -7,9 +7,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::{ALL, Api, Dialect, Home, Views};
-use crate::api::{Member, Operation, Place};
+use crate::api::{Answers, Member, Operation, Place};
 use crate::auth::{AccountValue, ApiLinks, Claim, Policy, ResetPage, TokenForm};
-use crate::config::{AnswerMember, AnsweredBy, ApiSettings, ConfigError, Links, UserIdForm};
+use crate::config::{
+    AnswerMember, AnsweredBy, ApiSettings, ConfigError, Links, UserIdForm, Version, Versions,
+};
 use crate::identifier::Kind;
 use crate::upstream::Upstream;
 
@@ -17,6 +19,12 @@ type Built<T> = Result<T, ConfigError>;
 
 /// The operation whose path has a page for a new password, in a dialect with such a page.
 const RESET: &str = "reset_password_confirm";
+/// The first versions with other answers: SimpleJWT's texts, its `user_id` as a text, djoser's
+/// `resend_activation`, and the text for an account that is not found.
+const SIMPLEJWT_TEXTS: Version = Version([5, 5, 0]);
+const SIMPLEJWT_TEXT_IDS: Version = Version([5, 5, 1]);
+const DJOSER_HIDES_ACTIVATION: Version = Version([2, 2, 1]);
+const DJANGORESTFRAMEWORK_NAMES_MODEL: Version = Version([3, 15, 0]);
 /// How long an answer of a Django may take, as a worker of gunicorn may.
 const UPSTREAM_SECONDS: u64 = 30;
 
@@ -65,6 +73,7 @@ impl Profile<'_> {
         let paths = self.paths(dialect, views)?;
         Ok(Place {
             at_django: self.at_django(&paths)?,
+            answers: self.answers(&dialect.policy, views, paths.contains_key("sign_out")),
             paths,
             header_words: match header_words.is_empty() {
                 true => document.header_words,
@@ -138,6 +147,47 @@ impl Profile<'_> {
         Ok(at_django)
     }
 
+    /// What depends on the versions of the libraries. SimpleJWT has its blacklist where it spends
+    /// tokens, or signs out.
+    fn answers(&self, document: &Policy, views: &Views, signs_out: bool) -> Answers {
+        let ApiSettings { rotating, blacklist_after_rotation, activation, versions, .. } =
+            self.settings;
+        let Versions { simplejwt, djoser, djangorestframework } = *versions;
+        let spends =
+            rotating.unwrap_or(document.rotating) && *blacklist_after_rotation != Some(false);
+        let answers = match simplejwt {
+            Some(version) if version >= SIMPLEJWT_TEXTS => views.answers.with_texts_of_5_5(),
+            Some(_) => views.answers.with_texts_of_5_3(),
+            None => views.answers,
+        };
+        // Without the setting, keys wait for an activation and JWTs do not.
+        let activates = activation.unwrap_or(document.form == TokenForm::ApiToken);
+        Answers {
+            names_spent: answers.names_spent || spends || signs_out,
+            // The document of the rotating API says 401.
+            spent_is_bad_request: simplejwt.is_some() && spends,
+            hides_activation: activates
+                && djoser.is_some_and(|version| version >= DJOSER_HIDES_ACTIVATION),
+            unknown_user: match djangorestframework {
+                Some(version) if version >= DJANGORESTFRAMEWORK_NAMES_MODEL => {
+                    "No User matches the given query."
+                }
+                Some(_) | None => answers.unknown_user,
+            },
+            ..answers
+        }
+    }
+
+    /// The form of `user_id`: a SimpleJWT of the settings decides it where they do not.
+    fn user_id(&self, document: &Policy) -> UserIdForm {
+        let ApiSettings { user_id, versions, .. } = self.settings;
+        let by_version = versions.simplejwt.map(|version| match version >= SIMPLEJWT_TEXT_IDS {
+            true => UserIdForm::Text,
+            false => UserIdForm::Number,
+        });
+        user_id.or(by_version).unwrap_or(document.user_id)
+    }
+
     fn upstream(&self) -> Built<Option<Upstream>> {
         let ApiSettings { upstream, upstream_seconds, .. } = self.settings;
         let Some(address) = upstream else { return Ok(None) };
@@ -156,6 +206,7 @@ impl Profile<'_> {
     fn policy(&self, document: &Policy, views: &Views, place: &Place) -> Built<Policy> {
         self.refuse_settings_of_tokens(document)?;
         self.refuse_settings_of_mails(document, views)?;
+        self.refuse_versions(document, views)?;
         let settings = self.settings;
         let rotating = settings.rotating.unwrap_or(document.rotating);
         if settings.blacklist_after_rotation.is_some() && !rotating {
@@ -176,7 +227,7 @@ impl Profile<'_> {
             early_refresh_seconds: settings
                 .early_refresh_seconds
                 .or(document.early_refresh_seconds),
-            user_id: settings.user_id.unwrap_or(document.user_id),
+            user_id: self.user_id(document),
             claims: self.claims()?,
             fresh_claims: settings.fresh_claims.unwrap_or(document.fresh_claims),
             own_key: settings.signing_key.is_some() || settings.private_key_file.is_some(),
@@ -260,6 +311,24 @@ impl Profile<'_> {
             if is_set && !operations.iter().any(|one| one.name == operation) {
                 let problem = format!("{} has no such setting", document.name);
                 return Err(self.invalid(setting, problem));
+            }
+        }
+        Ok(())
+    }
+
+    /// A version is a setting only where answers depend on it.
+    fn refuse_versions(&self, document: &Policy, views: &Views) -> Built<()> {
+        let Versions { simplejwt, djoser, djangorestframework } = self.settings.versions;
+        let operations = views.operations();
+        let has = |operation: &str| operations.iter().any(|one| one.name == operation);
+        for (setting, is_set, is_there) in [
+            ("simplejwt", simplejwt.is_some(), document.form == TokenForm::SimpleJwt),
+            ("djoser", djoser.is_some(), has("resend_activation")),
+            ("djangorestframework", djangorestframework.is_some(), has("user")),
+        ] {
+            if is_set && !is_there {
+                let problem = format!("no answer of {} depends on it", document.name);
+                return Err(self.invalid(&format!("versions.{setting}"), problem));
             }
         }
         Ok(())
@@ -450,6 +519,33 @@ mod tests {
     }
 
     #[test]
+    fn versions_decide_where_libraries_differ() {
+        let versions = |text: &str| Versions {
+            simplejwt: Version::try_from(text.to_owned()).ok(),
+            ..Versions::default()
+        };
+        for (version, invalid, form) in [
+            ("5.4.0", "Token is invalid or expired", UserIdForm::Number),
+            ("5.5.0", "Token is invalid", UserIdForm::Number),
+            ("5.5.1", "Token is invalid", UserIdForm::Text),
+            ("5.5", "Token is invalid", UserIdForm::Text),
+            ("6", "Token is invalid", UserIdForm::Text),
+        ] {
+            for dialect in ["djoser_jwt", "simplejwt", "simplejwt_rotating"] {
+                let api = built(dialect, |api| api.versions = versions(version));
+                let Ok(Api { policy, place, .. }) = api else { panic!("it is refused") };
+                assert_eq!(place.answers.invalid_token, invalid, "{dialect} {version}");
+                assert_eq!(policy.user_id, form, "{dialect} {version}");
+            }
+        }
+        let api = built("djoser_jwt", |api| {
+            api.versions = versions("5.5.1");
+            api.user_id = Some(UserIdForm::Number);
+        });
+        assert!(api.is_ok_and(|api| api.policy.user_id == UserIdForm::Number));
+    }
+
+    #[test]
     fn only_named_operations_are_served() {
         let api = built("simplejwt", |api| {
             api.operations = ["sign_in", "refresh", "verify"].map(str::to_owned).to_vec();
@@ -504,7 +600,17 @@ mod tests {
 
     #[test]
     fn setting_that_the_dialect_does_not_have_is_refused() {
-        let cases: [(&str, Change, &str); 5] = [
+        let cases: [(&str, Change, &str); 7] = [
+            (
+                "djoser_token",
+                |api| api.versions.simplejwt = Some(SIMPLEJWT_TEXTS),
+                "apis.shop.versions.simplejwt: no answer of djoser_token depends on it",
+            ),
+            (
+                "simplejwt",
+                |api| api.versions.djoser = Some(DJOSER_HIDES_ACTIVATION),
+                "apis.shop.versions.djoser: no answer of simplejwt depends on it",
+            ),
             (
                 "djoser_token",
                 |api| drop(api.claims.insert("email".to_owned(), "email".to_owned())),

@@ -6,12 +6,12 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Dialect, Home, Views};
-use crate::api::Context;
+use crate::api::{Answers, Context};
 use crate::auth::password::Password;
 use crate::auth::{Account, NewPassword, Policy, Registration, Requested, ResetPage};
 use crate::config::UserIdForm;
 use crate::drf::fields::{Form, Text};
-use crate::drf::simple_jwt::{self, V5_5, V5_5_BLACKLIST};
+use crate::drf::simple_jwt;
 use crate::drf::{self, Answer, Call, Reply, View, common_failure};
 use crate::error::{Error, TokenFault};
 use crate::identifier::{Email, Identifier, Kind, Username};
@@ -22,6 +22,8 @@ const RESET_PAGE: ResetPage = ResetPage {
     path: "/api/auth/password/reset/confirm",
     link: "/api/auth/password/reset/confirm/?uid={uid}&token={token}",
 };
+
+const ANSWERS: Answers = Answers::SIMPLEJWT_5_5;
 
 pub const DIALECT: Dialect = Dialect {
     policy: Policy {
@@ -38,6 +40,7 @@ pub const DIALECT: Dialect = Dialect {
         prefix: "/api/auth",
         header_word: "Bearer",
         sign_in_field: "username",
+        answers: ANSWERS,
     }),
     mount: |context| drf::mount(context, views()),
     openapi: |name| {
@@ -57,18 +60,18 @@ pub fn views() -> Vec<View> {
         View::at("verify", "", "Token Verify").described(simple_jwt::VERIFY).post(verify),
         View::at("sign_out", "", "Token Blacklist").described(simple_jwt::BLACKLIST).post(sign_out),
         View::at("profile", "/api/auth/profile/", "Profile")
-            .authenticated(simple_jwt::bearer_5_5)
+            .authenticated(simple_jwt::bearer)
             .signed_in_only()
             .get(profile),
         View::at("register", "/api/auth/register/", "Register")
             .making_accounts()
-            .authenticated(simple_jwt::bearer_5_5)
+            .authenticated(simple_jwt::bearer)
             .post(register),
         View::at("reset_password", "/api/auth/password/reset/", "Reset")
-            .authenticated(simple_jwt::bearer_5_5)
+            .authenticated(simple_jwt::bearer)
             .post(request_reset),
         View::at("reset_password_confirm", "/api/auth/password/reset/confirm/", "Confirm")
-            .authenticated(simple_jwt::bearer_5_5)
+            .authenticated(simple_jwt::bearer)
             .post(reset),
     ]
 }
@@ -78,7 +81,6 @@ async fn login(call: Call) -> Answer {
 }
 
 async fn refresh(call: Call) -> Answer {
-    let failure = refresh_failure(&call);
     simple_jwt::refresh(call, failure).await
 }
 
@@ -87,12 +89,11 @@ async fn verify(call: Call) -> Answer {
 }
 
 async fn sign_out(call: Call) -> Answer {
-    let failure = refresh_failure(&call);
     simple_jwt::blacklist(call, failure).await
 }
 
 async fn profile(call: Call) -> Answer {
-    let account = V5_5.account(&call).await?;
+    let account = simple_jwt::account(&call).await?;
     Ok(Reply::ok(&ProfileResponse::from(account)))
 }
 
@@ -237,31 +238,13 @@ fn taken(kind: Kind) -> Reply {
     })
 }
 
-/// How a refresh token is refused: the document's API has no blacklist, and one that spends tokens, or
-/// has a sign-out, has one.
-fn refresh_failure(call: &Call) -> fn(Error) -> Reply {
-    let Context { policy, place, .. } = &*call.context;
-    let spends = policy.rotating && !policy.reusable;
-    if spends || place.path("sign_out").is_some() { failure_with_blacklist } else { failure }
-}
-
-fn failure_with_blacklist(error: Error) -> Reply {
-    match error {
-        Error::Token(fault) => {
-            error.note();
-            V5_5_BLACKLIST.token_refusal(fault)
-        }
-        other => failure(other),
-    }
-}
-
 fn failure(error: Error) -> Reply {
     error.note();
     match error {
         Error::InvalidCredentials => simple_jwt::no_active_account(),
-        Error::Token(fault) => V5_5.token_refusal(fault),
+        Error::Token(fault) => simple_jwt::token_refusal(&ANSWERS, fault),
         Error::AccountInactive => simple_jwt::no_active_account_for_token(),
-        Error::AccountNotFound => V5_5.token_refusal(TokenFault::Malformed),
+        Error::AccountNotFound => simple_jwt::token_refusal(&ANSWERS, TokenFault::Malformed),
         Error::Taken(kind) => taken(kind),
         Error::PasswordTooLong => refused("Ensure this field has no more than 1024 characters."),
         Error::NoIdentifier => refused("All fields are required."),

@@ -7,16 +7,18 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use super::{Dialect, Home, Views};
-use crate::api::Context;
+use crate::api::{Answers, Context};
 use crate::auth::password::Password;
 use crate::auth::{NewPassword, Policy, Registration};
 use crate::drf::fields::{Form, Text};
-use crate::drf::simple_jwt::{self, V5_3};
+use crate::drf::simple_jwt;
 use crate::drf::{self, Answer, Call, Reply, View, common_failure};
 use crate::error::{Error, TokenFault};
 use crate::identifier::{Email, Identifier, Kind};
 use crate::openapi::{DRF, Fragment, SIMPLE_JWT};
 use crate::readable::display_name;
+
+const ANSWERS: Answers = Answers::SIMPLEJWT_5_3;
 
 pub const DIALECT: Dialect = Dialect {
     policy: Policy {
@@ -33,6 +35,7 @@ pub const DIALECT: Dialect = Dialect {
         prefix: "",
         header_word: "Bearer",
         sign_in_field: "email",
+        answers: ANSWERS,
     }),
     mount: |context| drf::mount(context, views()),
     openapi: |name| {
@@ -45,7 +48,7 @@ pub fn views() -> Vec<View> {
     vec![
         View::at("register", "/v1/creat_autor", "Create Autor")
             .making_accounts()
-            .authenticated(simple_jwt::bearer_5_3)
+            .authenticated(simple_jwt::bearer)
             .post(register),
         View::at("sign_in", "/token", "Token Obtain Pair")
             .described(simple_jwt::OBTAIN_PAIR)
@@ -176,9 +179,9 @@ fn failure(error: Error) -> Reply {
     error.note();
     match error {
         Error::InvalidCredentials => simple_jwt::no_active_account(),
-        Error::Token(fault) => V5_3.token_refusal(fault),
+        Error::Token(fault) => simple_jwt::token_refusal(&ANSWERS, fault),
         Error::AccountInactive => simple_jwt::no_active_account_for_token(),
-        Error::AccountNotFound => V5_3.token_refusal(TokenFault::Malformed),
+        Error::AccountNotFound => simple_jwt::token_refusal(&ANSWERS, TokenFault::Malformed),
         Error::Taken(Kind::Email) => Reply::field("email", EMAIL_TAKEN),
         Error::Taken(Kind::Phone | Kind::Username) => {
             Reply::field("login", "user with this login already exists.")

@@ -106,13 +106,15 @@ pub async fn activate<S: Site>(mut call: Call) -> Answer {
     }
 }
 
-/// Reveals whether an account with this address waits for its activation, unless the API is strict.
+/// Reveals whether an account with this address waits for its activation, unless the API is strict or
+/// its version hides it.
 pub async fn resend_activation<S: Site>(mut call: Call) -> Answer {
     let email = read_email(&mut call).await?;
-    let Context { auth, policy, .. } = &*call.context;
+    let Context { auth, policy, place, .. } = &*call.context;
+    let is_silent = policy.strict || place.answers.hides_activation;
     match auth.request_activation(policy, &email, call.asked()).await.map_err(S::failure)? {
         Requested::Sent => Ok(Reply::no_content()),
-        Requested::NotSent | Requested::Unknown if policy.strict => Ok(Reply::no_content()),
+        Requested::NotSent | Requested::Unknown if is_silent => Ok(Reply::no_content()),
         Requested::NotSent | Requested::Unknown => {
             auth.check_adopted().map_err(S::failure)?;
             Err(Reply::empty(StatusCode::BAD_REQUEST))
@@ -173,7 +175,14 @@ pub async fn own_account<S: Site>(call: &Call) -> Result<Account, Reply> {
     match call.parameter() {
         "" => Ok(account),
         id if id == own => Ok(account),
-        _ => Err(Reply::not_found()),
+        // A text that cannot be an id is not looked up.
+        id if account.foreign_id.is_none() && !id.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Err(Reply::not_found())
+        }
+        _ => {
+            let text = call.context.place.answers.unknown_user;
+            Err(Reply::detail(StatusCode::NOT_FOUND, text))
+        }
     }
 }
 

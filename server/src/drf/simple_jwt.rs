@@ -1,5 +1,5 @@
 //! djangorestframework-simplejwt's part of an API: its views, its serializers, how it reads the
-//! `Authorization` header, and the texts of its refusals, in which two versions differ.
+//! `Authorization` header, and its refusals, in which the versions differ ([`Answers`]).
 
 use axum::http::StatusCode;
 use serde::Serialize;
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::fields::{Form, Text};
 use super::reply::{Answer, Reply, common_failure};
 use super::view::{Authenticated, Call};
-use crate::api::Context;
+use crate::api::{Answers, Context};
 use crate::auth::{Account, Pair, RefreshedTokens, SignedIn};
 use crate::error::{Error, TokenFault};
 
@@ -17,6 +17,9 @@ pub const OBTAIN_PAIR: &str = "Takes a set of user credentials and returns an ac
 pub const REFRESH: &str = "Takes a refresh type JSON web token and returns an access type JSON web\ntoken if the refresh token is valid.";
 pub const VERIFY: &str = "Takes a token and indicates if it is valid.  This view provides no\ninformation about a token's fitness for a particular use.";
 pub const BLACKLIST: &str = "Takes a token and blacklists it. Must be used with the\n`rest_framework_simplejwt.token_blacklist` app installed.";
+
+/// The text for a token in its blacklist.
+const BLACKLISTED: &str = "Token is blacklisted";
 
 /// How an API answers an error.
 type Failure = fn(Error) -> Reply;
@@ -40,24 +43,27 @@ pub async fn obtain_pair(mut call: Call, failure: Failure) -> Answer {
 /// The library's view that refreshes.
 pub async fn refresh(mut call: Call, failure: Failure) -> Answer {
     let token = TokenRequest::read(call.form().await?, "refresh")?.0;
-    let Context { auth, policy, .. } = &*call.context;
-    let renewed = auth.refresh_jwt(policy, &token, call.client()).await.map_err(failure)?;
+    let Context { auth, policy, place, .. } = &*call.context;
+    let renewed = auth.refresh_jwt(policy, &token, call.client()).await;
+    let renewed = renewed.map_err(|error| refresh_refusal(&place.answers, error, failure))?;
     Ok(Reply::ok(&RenewedResponse::from(renewed)).private())
 }
 
 /// The library's view that verifies a token of any type.
 pub async fn verify(mut call: Call, failure: Failure) -> Answer {
     let token = TokenRequest::read(call.form().await?, "token")?.0;
-    let Context { auth, policy, .. } = &*call.context;
-    auth.verify(policy, &token).await.map_err(failure)?;
+    let Context { auth, policy, place, .. } = &*call.context;
+    let verified = auth.verify(policy, &token).await;
+    verified.map_err(|error| verify_refusal(&place.answers, error, failure))?;
     Ok(Reply::ok(&json!({})))
 }
 
 /// The library's view that ends a session.
 pub async fn blacklist(mut call: Call, failure: Failure) -> Answer {
     let token = TokenRequest::read(call.form().await?, "refresh")?.0;
-    let Context { auth, policy, .. } = &*call.context;
-    auth.end_jwt_session(policy, &token).await.map_err(failure)?;
+    let Context { auth, policy, place, .. } = &*call.context;
+    let ended = auth.end_jwt_session(policy, &token).await;
+    ended.map_err(|error| refresh_refusal(&place.answers, error, failure))?;
     Ok(Reply::ok(&json!({})))
 }
 
@@ -110,85 +116,96 @@ impl From<RefreshedTokens> for RenewedResponse {
     }
 }
 
-/// The texts in which the versions differ.
-pub struct Wording {
-    invalid: &'static str,
-    expired: &'static str,
-    spent: &'static str,
+/// The text of a refused token. `names_spent` says whether that of an ended session has its own.
+fn text(answers: &Answers, names_spent: bool, fault: TokenFault) -> &'static str {
+    match fault {
+        TokenFault::Malformed | TokenFault::NoAccount => answers.invalid_token,
+        TokenFault::Expired => answers.expired_token,
+        TokenFault::Spent | TokenFault::Reused if names_spent => BLACKLISTED,
+        TokenFault::Spent | TokenFault::Reused => answers.invalid_token,
+        TokenFault::NoExp => "Token has no 'exp' claim",
+        TokenFault::NoType => "Token has no type",
+        TokenFault::WrongType => "Token has wrong type",
+        TokenFault::NoId => "Token has no id",
+        TokenFault::TooEarly { .. } => "Token is not valid yet",
+    }
 }
 
-/// Until 5.4, with its blacklist.
-pub const V5_3: Wording = Wording {
-    invalid: "Token is invalid or expired",
-    expired: "Token is invalid or expired",
-    spent: "Token is blacklisted",
-};
+/// 401 for a token in the body.
+pub fn token_refusal(answers: &Answers, fault: TokenFault) -> Reply {
+    body_refusal(answers, answers.names_ended, fault)
+}
 
-/// From 5.5 on, without a blacklist: an ended token has no text of its own.
-pub const V5_5: Wording =
-    Wording { invalid: "Token is invalid", expired: "Token is expired", spent: "Token is invalid" };
+fn body_refusal(answers: &Answers, names_spent: bool, fault: TokenFault) -> Reply {
+    let body = json!({ "detail": text(answers, names_spent, fault), "code": "token_not_valid" });
+    let reply = Reply::json(StatusCode::UNAUTHORIZED, &body);
+    match fault {
+        TokenFault::TooEarly { retry_after } => reply.after(retry_after),
+        _ => reply,
+    }
+}
 
-/// The same with a blacklist, for refresh tokens.
-pub const V5_5_BLACKLIST: Wording = Wording { spent: "Token is blacklisted", ..V5_5 };
+/// The answer of a view that takes a refresh token.
+fn refresh_refusal(answers: &Answers, error: Error, failure: Failure) -> Reply {
+    let fault = match error {
+        Error::Token(fault) => fault,
+        Error::AccountNotFound => TokenFault::Malformed,
+        other => return failure(other),
+    };
+    error.note();
+    body_refusal(answers, answers.names_spent, fault)
+}
 
-impl Wording {
-    fn text(&self, fault: TokenFault) -> &'static str {
-        match fault {
-            TokenFault::Malformed | TokenFault::NoAccount => self.invalid,
-            TokenFault::Expired => self.expired,
-            TokenFault::Spent | TokenFault::Reused => self.spent,
-            TokenFault::NoExp => "Token has no 'exp' claim",
-            TokenFault::NoType => "Token has no type",
-            TokenFault::WrongType => "Token has wrong type",
-            TokenFault::NoId => "Token has no id",
-            TokenFault::TooEarly { .. } => "Token is not valid yet",
+/// The answer of the view that verifies.
+fn verify_refusal(answers: &Answers, error: Error, failure: Failure) -> Reply {
+    let fault = match error {
+        Error::Token(fault) => fault,
+        Error::AccountNotFound => TokenFault::Malformed,
+        other => return failure(other),
+    };
+    error.note();
+    match fault {
+        TokenFault::Spent | TokenFault::Reused if answers.spent_is_bad_request => {
+            Reply::field("non_field_errors", BLACKLISTED)
         }
+        fault => token_refusal(answers, fault),
     }
+}
 
-    /// 401 of the views that take a token in the body.
-    pub fn token_refusal(&self, fault: TokenFault) -> Reply {
-        let body = json!({ "detail": self.text(fault), "code": "token_not_valid" });
-        let reply = Reply::json(StatusCode::UNAUTHORIZED, &body);
-        match fault {
-            TokenFault::TooEarly { retry_after } => reply.after(retry_after),
-            _ => reply,
+/// 401 for a token in the header.
+fn header_refusal(answers: &Answers, error: &Error) -> Reply {
+    error.note();
+    let body = match error {
+        Error::Token(TokenFault::NoAccount) => json!({
+            "detail": "Token contained no recognizable user identification",
+            "code": "token_not_valid",
+        }),
+        Error::Token(fault) => json!({
+            "detail": "Given token not valid for any token type",
+            "code": "token_not_valid",
+            "messages": [{
+                "token_class": "AccessToken",
+                "token_type": "access",
+                "message": text(answers, answers.names_ended, *fault),
+            }],
+        }),
+        Error::AccountInactive => {
+            json!({ "detail": "User is inactive", "code": "user_inactive" })
         }
-    }
+        Error::AccountNotFound => {
+            json!({ "detail": "User not found", "code": "user_not_found" })
+        }
+        other => return common_failure(other),
+    };
+    Reply::json(StatusCode::UNAUTHORIZED, &body)
+}
 
-    /// 401 of the views that take a token in the header.
-    pub fn header_refusal(&self, error: &Error) -> Reply {
-        error.note();
-        let body = match error {
-            Error::Token(TokenFault::NoAccount) => json!({
-                "detail": "Token contained no recognizable user identification",
-                "code": "token_not_valid",
-            }),
-            Error::Token(fault) => json!({
-                "detail": "Given token not valid for any token type",
-                "code": "token_not_valid",
-                "messages": [{
-                    "token_class": "AccessToken",
-                    "token_type": "access",
-                    "message": self.text(*fault),
-                }],
-            }),
-            Error::AccountInactive => {
-                json!({ "detail": "User is inactive", "code": "user_inactive" })
-            }
-            Error::AccountNotFound => {
-                json!({ "detail": "User not found", "code": "user_not_found" })
-            }
-            other => return common_failure(other),
-        };
-        Reply::json(StatusCode::UNAUTHORIZED, &body)
-    }
-
-    /// The account of a call that has passed [`bearer_5_3`] or [`bearer_5_5`].
-    pub async fn account(&self, call: &Call) -> Result<Account, Reply> {
-        let (Context { auth, policy, .. }, who) = (&*call.context, call.signed_in()?);
-        let account = auth.account(who).await.map_err(|error| self.header_refusal(&error))?;
-        auth.shown_at(policy, account).await.map_err(|error| self.header_refusal(&error))
-    }
+/// The account of a call that has passed [`bearer`].
+pub async fn account(call: &Call) -> Result<Account, Reply> {
+    let (Context { auth, policy, place, .. }, who) = (&*call.context, call.signed_in()?);
+    let refusal = |error: Error| header_refusal(&place.answers, &error);
+    let account = auth.account(who).await.map_err(refusal)?;
+    auth.shown_at(policy, account).await.map_err(refusal)
 }
 
 /// 401 of a sign-in, for every reason.
@@ -201,25 +218,19 @@ pub fn no_active_account_for_token() -> Reply {
     Reply::detail(StatusCode::UNAUTHORIZED, "No active account found for the given token.")
 }
 
-/// Reads `Authorization: <word> <token>`, where the word is one of the API's, and refuses in the texts
-/// of 5.3.
-pub fn bearer_5_3(call: &Call) -> Authenticated<'_> {
-    Box::pin(bearer(call, &V5_3))
+/// Reads `Authorization: <word> <token>`, where the word is one of the API's.
+pub fn bearer(call: &Call) -> Authenticated<'_> {
+    Box::pin(read_bearer(call))
 }
 
-/// The same in the texts of 5.5.
-pub fn bearer_5_5(call: &Call) -> Authenticated<'_> {
-    Box::pin(bearer(call, &V5_5))
-}
-
-async fn bearer(call: &Call, wording: &Wording) -> Result<Option<SignedIn>, Reply> {
-    let words = &call.context.place.header_words;
-    let Some(token) = token_behind(words, call.authorization().as_deref())? else {
+async fn read_bearer(call: &Call) -> Result<Option<SignedIn>, Reply> {
+    let (Context { auth, policy, place, .. }, from) = (&*call.context, call.client());
+    let header = call.authorization();
+    let Some(token) = token_behind(&place.header_words, header.as_deref())? else {
         return Ok(None);
     };
-    let (Context { auth, policy, .. }, from) = (&*call.context, call.client());
     let who = auth.signed_in_at(policy, &token, Some(from)).await;
-    who.map(Some).map_err(|error| wording.header_refusal(&error))
+    who.map(Some).map_err(|error| header_refusal(&place.answers, &error))
 }
 
 /// The words are case-sensitive; any other word counts as no header.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Dialect, Home, Views};
-use crate::api::Context;
+use crate::api::{Answers, Context};
 use crate::auth::{Account, ApiToken, NewPassword, Policy, Registration, TokenForm};
 use crate::drf::djoser::{self, Site};
 use crate::drf::fields::{Form, Text};
@@ -34,6 +34,7 @@ pub const DIALECT: Dialect = Dialect {
         prefix: "/auth",
         header_word: "Token",
         sign_in_field: "username",
+        answers: Answers::SIMPLEJWT_5_3,
     }),
     mount: |context| drf::mount(context, views()),
     openapi: |name| {
