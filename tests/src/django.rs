@@ -21,7 +21,8 @@ use crate::mailbox::Letter;
 pub const CLIENT_ID: &str = "django-app";
 pub const CLIENT_SECRET: &str = "django-app-secret";
 
-/// The environment of [`Django::resource_server`], with PyJWT and python-jose in it.
+/// The environment of [`Django::resource_server`], with PyJWT and python-jose in it, and of
+/// [`Django::newest`].
 pub const RESOURCE_SERVER: &str = "resource_server";
 /// Longer than a busy machine takes to start Django.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -81,6 +82,12 @@ impl Django {
     pub async fn start(stack: Stack) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         Django::spawned(stack.name(), stack.requirements(), directory).await
+    }
+
+    /// The same with the newest libraries.
+    pub async fn newest(stack: Stack) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        Django::spawned(stack.name(), RESOURCE_SERVER, directory).await
     }
 
     /// A Django with an API of its own and these settings, which accepts the tokens of another

@@ -20,7 +20,7 @@ pub struct Answers {
 }
 
 impl Answers {
-    /// SimpleJWT until 5.4 with its blacklist, djoser until 2.2.0, Django REST framework until 3.14.
+    /// SimpleJWT until 5.4 with its blacklist, djoser 2.2.0, Django REST framework until 3.14.
     pub const SIMPLEJWT_5_3: Answers = Answers {
         invalid_token: "Token is invalid or expired",
         expired_token: "Token is invalid or expired",

@@ -1,5 +1,5 @@
-//! Where an API is served, how it reads a request there, and what it answers. Its document says so, or
-//! the settings.
+//! Where an API is served, how it reads a request there, and what it answers. Its document says so,
+//! or the settings.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -106,8 +106,8 @@ pub async fn activate<S: Site>(mut call: Call) -> Answer {
     }
 }
 
-/// Reveals whether an account with this address waits for its activation, unless the API is strict or
-/// its version hides it.
+/// Reveals whether an account with this address waits for its activation, unless the API is strict
+/// or its version hides it.
 pub async fn resend_activation<S: Site>(mut call: Call) -> Answer {
     let email = read_email(&mut call).await?;
     let Context { auth, policy, place, .. } = &*call.context;

@@ -9,6 +9,7 @@ mod numbers;
 mod places;
 mod rotation;
 mod routes;
+mod versions;
 
 use propusk_server::config::{ApiSettings, Config};
 use propusk_tests::http::{Answer, Client};

@@ -7,3 +7,4 @@ mod propusk_django;
 mod replay;
 mod resource_servers;
 mod reverse;
+mod versions;
