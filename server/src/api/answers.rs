@@ -17,10 +17,19 @@ pub struct Answers {
     pub hides_activation: bool,
     /// Django REST framework's text for the number of an account that the caller may not see.
     pub unknown_user: &'static str,
+    /// Whether drf-social-oauth2 knows an application by its id alone.
+    pub takes_no_secret: bool,
+    /// How long a provider's token may be.
+    pub longest_provider_token: usize,
+    /// Whether its texts about a field begin with the field's name.
+    pub names_fields: bool,
+    /// Whether the answer to a converted token shows the user.
+    pub shows_user: bool,
 }
 
 impl Answers {
-    /// SimpleJWT until 5.4 with its blacklist, djoser 2.2.0, Django REST framework until 3.14.
+    /// SimpleJWT until 5.4 with its blacklist, djoser 2.2.0, Django REST framework until 3.14,
+    /// drf-social-oauth2 2.1.
     pub const SIMPLEJWT_5_3: Answers = Answers {
         invalid_token: "Token is invalid or expired",
         expired_token: "Token is invalid or expired",
@@ -29,6 +38,10 @@ impl Answers {
         spent_is_bad_request: false,
         hides_activation: false,
         unknown_user: "Not found.",
+        takes_no_secret: false,
+        longest_provider_token: 2_000,
+        names_fields: false,
+        shows_user: false,
     };
 
     /// SimpleJWT from 5.5 on, without a blacklist.

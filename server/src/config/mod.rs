@@ -462,6 +462,7 @@ pub struct Versions {
     pub simplejwt: Option<Version>,
     pub djoser: Option<Version>,
     pub djangorestframework: Option<Version>,
+    pub drf_social_oauth2: Option<Version>,
 }
 
 /// One to three numbers. Where the last are left out, it is the newest of these versions.

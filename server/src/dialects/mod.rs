@@ -161,6 +161,10 @@ impl Api {
             Some(word) => fragment.with_header_word(views.header_word, word),
             None => fragment,
         };
+        let fragment = match place.answers.takes_no_secret {
+            true => fragment.without_client_secrets(),
+            false => fragment,
+        };
         match policy.user_id {
             UserIdForm::Foreign => fragment.with_foreign_ids(),
             UserIdForm::Number | UserIdForm::Text => fragment,

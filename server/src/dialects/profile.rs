@@ -19,12 +19,15 @@ type Built<T> = Result<T, ConfigError>;
 
 /// The operation whose path has a page for a new password, in a dialect with such a page.
 const RESET: &str = "reset_password_confirm";
-/// The first versions with other answers: SimpleJWT's texts, its `user_id` as a text, djoser's
-/// `resend_activation`, and the text for an account that is not found.
+/// The first versions with other answers.
 const SIMPLEJWT_TEXTS: Version = Version([5, 5, 0]);
 const SIMPLEJWT_TEXT_IDS: Version = Version([5, 5, 1]);
 const DJOSER_HIDES_ACTIVATION: Version = Version([2, 2, 1]);
 const DJANGORESTFRAMEWORK_NAMES_MODEL: Version = Version([3, 15, 0]);
+const SOCIAL_LONG_TOKENS: Version = Version([2, 2, 0]);
+const SOCIAL_TAKES_NO_SECRET: Version = Version([3, 0, 0]);
+const SOCIAL_SHOWS_USER: Version = Version([3, 1, 0]);
+const SOCIAL_NAMES_FIELDS: Version = Version([3, 2, 0]);
 /// How long an answer of a Django may take, as a worker of gunicorn may.
 const UPSTREAM_SECONDS: u64 = 30;
 
@@ -152,7 +155,8 @@ impl Profile<'_> {
     fn answers(&self, document: &Policy, views: &Views, signs_out: bool) -> Answers {
         let ApiSettings { rotating, blacklist_after_rotation, activation, versions, .. } =
             self.settings;
-        let Versions { simplejwt, djoser, djangorestframework } = *versions;
+        let Versions { simplejwt, djoser, djangorestframework, drf_social_oauth2 } = *versions;
+        let is_social_since = |first| drf_social_oauth2.is_some_and(|version| version >= first);
         let spends =
             rotating.unwrap_or(document.rotating) && *blacklist_after_rotation != Some(false);
         let answers = match simplejwt {
@@ -174,6 +178,13 @@ impl Profile<'_> {
                 }
                 Some(_) | None => answers.unknown_user,
             },
+            takes_no_secret: is_social_since(SOCIAL_TAKES_NO_SECRET),
+            longest_provider_token: match is_social_since(SOCIAL_LONG_TOKENS) {
+                true => 5_000,
+                false => answers.longest_provider_token,
+            },
+            names_fields: is_social_since(SOCIAL_NAMES_FIELDS),
+            shows_user: is_social_since(SOCIAL_SHOWS_USER),
             ..answers
         }
     }
@@ -318,13 +329,15 @@ impl Profile<'_> {
 
     /// A version is a setting only where answers depend on it.
     fn refuse_versions(&self, document: &Policy, views: &Views) -> Built<()> {
-        let Versions { simplejwt, djoser, djangorestframework } = self.settings.versions;
+        let Versions { simplejwt, djoser, djangorestframework, drf_social_oauth2 } =
+            self.settings.versions;
         let operations = views.operations();
         let has = |operation: &str| operations.iter().any(|one| one.name == operation);
         for (setting, is_set, is_there) in [
             ("simplejwt", simplejwt.is_some(), document.form == TokenForm::SimpleJwt),
             ("djoser", djoser.is_some(), has("resend_activation")),
             ("djangorestframework", djangorestframework.is_some(), has("user")),
+            ("drf_social_oauth2", drf_social_oauth2.is_some(), has("convert_token")),
         ] {
             if is_set && !is_there {
                 let problem = format!("no answer of {} depends on it", document.name);

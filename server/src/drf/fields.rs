@@ -38,7 +38,7 @@ impl Form {
         let left_out = self.fields.are_of_form() && value.is_some_and(Json::is_empty_text);
         let outcome = match field.presence {
             Presence::NotRequired if left_out => Ok(Given::Absent),
-            _ => field.check(value),
+            _ => field.check(name, value),
         };
         let (given, messages) = match outcome {
             Ok(given) => (given, Vec::new()),
@@ -146,6 +146,7 @@ pub struct Text {
     presence: Presence,
     max_length: Option<usize>,
     shape: Shape,
+    names_itself: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -164,8 +165,12 @@ enum Shape {
 }
 
 impl Text {
-    pub const REQUIRED: Text =
-        Text { presence: Presence::Required, max_length: None, shape: Shape::Plain };
+    pub const REQUIRED: Text = Text {
+        presence: Presence::Required,
+        max_length: None,
+        shape: Shape::Plain,
+        names_itself: false,
+    };
 
     /// Counted in code points.
     pub const fn max(self, length: usize) -> Text {
@@ -195,13 +200,18 @@ impl Text {
         Text { presence: Presence::MayBeEmpty, ..self }
     }
 
-    fn check(&self, value: Option<&Json>) -> Result<Given, Vec<String>> {
+    /// Its name is in the texts that say that it is absent or blank.
+    pub const fn naming_itself(self) -> Text {
+        Text { names_itself: true, ..self }
+    }
+
+    fn check(&self, name: &str, value: Option<&Json>) -> Result<Given, Vec<String>> {
         match value {
-            None => self.check_absent(),
+            None => self.check_absent(name),
             Some(Json::Null) if self.presence == Presence::MayBeEmpty => Ok(Given::Null),
             Some(Json::Null) => refuse("This field may not be null."),
-            Some(Json::Text { text, surrogate }) => self.check_text(text, *surrogate),
-            Some(Json::Int(text) | Json::Float(text)) => self.check_text(text, None),
+            Some(Json::Text { text, surrogate }) => self.check_text(name, text, *surrogate),
+            Some(Json::Int(text) | Json::Float(text)) => self.check_text(name, text, None),
             Some(Json::Bool | Json::List | Json::Object(_)) => refuse(match self.shape {
                 Shape::Email => "Enter a valid email address.",
                 Shape::Plain | Shape::Password | Shape::Phone => "Not a valid string.",
@@ -209,24 +219,33 @@ impl Text {
         }
     }
 
-    fn check_absent(&self) -> Result<Given, Vec<String>> {
+    fn check_absent(&self, name: &str) -> Result<Given, Vec<String>> {
         match self.presence {
+            Presence::Required if self.names_itself => refuse(&format!("{name} is required.")),
             Presence::Required => refuse("This field is required."),
             Presence::NotRequired | Presence::MayBeEmpty => Ok(Given::Absent),
         }
     }
 
-    fn check_blank(&self) -> Result<Given, Vec<String>> {
+    fn check_blank(&self, name: &str) -> Result<Given, Vec<String>> {
         match self.presence {
             Presence::MayBeEmpty => Ok(Given::Blank),
+            Presence::Required | Presence::NotRequired if self.names_itself => {
+                refuse(&format!("{name} cannot be blank."))
+            }
             Presence::Required | Presence::NotRequired => refuse("This field may not be blank."),
         }
     }
 
-    fn check_text(&self, text: &str, surrogate: Option<u32>) -> Result<Given, Vec<String>> {
+    fn check_text(
+        &self,
+        name: &str,
+        text: &str,
+        surrogate: Option<u32>,
+    ) -> Result<Given, Vec<String>> {
         let text = python::strip(text);
         if text.is_empty() {
-            return self.check_blank();
+            return self.check_blank(name);
         }
         let text = match self.shape {
             Shape::Phone => Phone::without_separators(text),

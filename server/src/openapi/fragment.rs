@@ -135,6 +135,20 @@ impl Fragment {
         self
     }
 
+    /// Shows that an application needs no secret to convert or revoke a token.
+    pub fn without_client_secrets(mut self) -> Self {
+        for (input, required) in [
+            ("ConvertInput", json!(["grant_type", "backend", "client_id", "token"])),
+            ("RevokeInput", json!(["client_id"])),
+        ] {
+            let place = format!("/components/schemas/{input}/required");
+            if let Some(members) = self.value.pointer_mut(&place) {
+                *members = required;
+            }
+        }
+        self
+    }
+
     /// Shows the ids of accounts as texts.
     pub fn with_foreign_ids(mut self) -> Self {
         each_object(&mut self.value, &mut |members| {

@@ -1,9 +1,12 @@
 //! The versions of libraries in the settings of an API. What the newest real ones answer is compared in
 //! `django::versions`.
 
+use propusk_server::auth::NewClient;
 use propusk_server::config::{Config, Version, Versions};
+use propusk_stand_in::Provider;
 use propusk_tests::http::Client;
 use propusk_tests::operator::Operator;
+use propusk_tests::providers::CLIENT_ID;
 use propusk_tests::server::TestServer;
 use propusk_tests::tokens::claims_of;
 use propusk_tests::user::new_account;
@@ -126,6 +129,54 @@ async fn djoser_without_activation_refuses_to_send_one_again() {
     .await;
     let body = json!({"email": ANNA});
     assert_eq!(server.client.post("/shop/users/resend_activation/", &body).await.status, 400);
+}
+
+#[tokio::test]
+async fn drf_social_oauth2_of_the_settings_knows_an_application_by_its_id() {
+    let (server, stand_in) = TestServer::with_providers(|config| {
+        let api = config.api("new");
+        api.dialect = Some("djoser_token".to_owned());
+        api.prefix = Some("/new".to_owned());
+        api.versions.drf_social_oauth2 = Some(Version([3, 5, 0]));
+    })
+    .await;
+    stand_in.take_oracle_tokens(Provider::Google, CLIENT_ID);
+    for (id, is_public) in [("open", true), ("closed", false)] {
+        let new = NewClient {
+            id: id.to_owned(),
+            name: id.to_owned(),
+            secret: Some("an-application-secret".to_owned()),
+            is_public,
+            allows_password: false,
+            introspects: false,
+        };
+        assert!(server.auth.create_client(new).await.expect("the database answers"));
+    }
+    let convert = async |client_id: &str| {
+        let body = json!({
+            "grant_type": "convert_token", "backend": "google-oauth2", "token": "ok-anna",
+            "client_id": client_id,
+        });
+        server.client.post("/new/convert-token/", &body).await
+    };
+    let pair = convert("open").await;
+    assert_eq!(pair.status, 200, "{}", pair.text());
+    let user = json!({"email": ANNA, "first_name": "", "last_name": ""});
+    assert_eq!(pair.json()["user"], user);
+    assert_eq!(convert("closed").await.status, 401);
+    let unknown = convert("none").await;
+    assert_eq!(unknown.status, 400);
+    let text = "The application for this client_id does not exist.";
+    assert_eq!(unknown.json(), json!({ "detail": text }));
+    // The token that is revoked is that of the header.
+    let bearer = format!("Bearer {}", pair.field("access_token"));
+    let body = json!({"client_id": "open"});
+    let revoked = server.client.post_as(&bearer, "/new/revoke-token/", &body).await;
+    assert_eq!(revoked.status, 204, "{}", revoked.text());
+    assert_eq!(server.client.get("/new/users/me/", Some(&bearer)).await.status, 401);
+    // The document is as it was.
+    let missing = server.client.post("/auth/convert-token/", &json!({})).await;
+    assert_eq!(missing.json()["client_secret"], json!(["This field is required."]));
 }
 
 #[tokio::test]

@@ -192,7 +192,11 @@ async fn simplejwt_that_rotates_answers_like_the_api() {
 #[tokio::test]
 async fn djoser_with_keys_answers_like_the_api() {
     let django = Django::newest(Stack::DjoserToken).await;
-    let server = api_of("djoser_token", with_djoser).await;
+    let server = api_of("djoser_token", |api| {
+        with_djoser(api);
+        api.versions.drf_social_oauth2 = Some(Version([3, 5, 0]));
+    })
+    .await;
     let mut sides = Sides::of(&django, &server);
     let account = json!({ "email": EMAIL, "password": PASSWORD, "re_password": PASSWORD });
     sides.post("/auth/users/", &account, 201).await;
@@ -211,8 +215,20 @@ async fn djoser_with_keys_answers_like_the_api() {
         let path = "/auth/users/resend_activation/";
         sides.assert_same("POST", path, None, json!({ "email": email })).await;
     }
+    let key = Some("Token <access>");
+    for path in ["convert-token", "revoke-token", "invalidate-sessions"] {
+        let path = format!("/auth/{path}/");
+        for body in [json!({}), json!({ "client_id": " " })] {
+            sides.assert_same("POST", &path, key, body).await;
+        }
+        let unknown = json!({
+            "client_id": "none", "grant_type": "convert_token", "backend": "google-oauth2",
+            "token": "ok-anna",
+        });
+        sides.assert_same("POST", &path, key, unknown).await;
+    }
     for id in ["999999999", "anna"] {
         let path = format!("/auth/users/{id}/");
-        sides.assert_same("GET", &path, Some("Token <access>"), Value::Null).await;
+        sides.assert_same("GET", &path, key, Value::Null).await;
     }
 }

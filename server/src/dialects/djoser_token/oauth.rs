@@ -5,9 +5,10 @@ use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::failure;
-use crate::api::Context;
+use crate::api::{Answers, Context};
 use crate::auth::{ClientName, Introspected, OAuthClient, OpaquePair};
 use crate::drf::fields::{Form, Text};
 use crate::drf::{Answer, Call, Reply, View, token_auth};
@@ -58,17 +59,28 @@ const SCOPES: [&str; 2] = ["read", "write"];
 const SCOPE: &str = "read write";
 
 async fn convert(mut call: Call) -> Answer {
-    let request = ConvertRequest::read(call.form().await?)?;
+    let answers = call.context.place.answers;
+    let request = ConvertRequest::read(call.form().await?, &answers)?;
     if request.grant_type != "convert_token" {
         return Err(unsupported_grant_type());
     }
     let Context { auth, policy, .. } = &*call.context;
     let client = converting_client(&call, &request).await;
-    let client = client.map_err(|error| conversion_failure(doubted(&call, error), None))?;
+    let client = client.map_err(|error| match doubted(&call, error) {
+        error @ Error::Client(ClientFault::Unknown) if answers.takes_no_secret => {
+            error.note();
+            unknown_application()
+        }
+        error => conversion_failure(error, None),
+    })?;
     let provider = provider_of(&request.backend);
     let pair = auth.convert_token(policy, &client, provider, &request.token, call.client()).await;
     let pair = pair.map_err(|error| conversion_failure(error, provider))?;
-    Ok(pair_reply(&pair, SCOPE))
+    let user = match answers.shows_user {
+        true => Some(ConvertedUser::of(&call, &pair).await?),
+        false => None,
+    };
+    Ok(pair_reply(&pair, SCOPE, user))
 }
 
 /// The application by the header, which the library reads first and ignores if it is wrong, else by
@@ -81,7 +93,7 @@ async fn converting_client(call: &Call, request: &ConvertRequest) -> Result<OAut
             outcome => return outcome,
         }
     }
-    authenticate(call, id, Some(&request.client_secret)).await
+    authenticate(call, id, request.client_secret.as_deref()).await
 }
 
 /// Answers as oauthlib does: by the kind of grant first. Values are compared as they were sent.
@@ -119,7 +131,7 @@ async fn refresh(call: &Call, form: &Form) -> Answer {
         }
     };
     let pair = auth.refresh_oauth(policy, &client, &refresh, &scope, call.client()).await;
-    Ok(pair_reply(&pair.map_err(grant_failure)?, &scope))
+    Ok(pair_reply(&pair.map_err(grant_failure)?, &scope, None))
 }
 
 async fn password(call: &Call, form: &Form) -> Answer {
@@ -131,22 +143,30 @@ async fn password(call: &Call, form: &Form) -> Answer {
     let Context { auth, policy, .. } = &*call.context;
     let from = call.client();
     let pair = auth.sign_in_oauth(policy, &client, &username, &password, &scope, from).await;
-    Ok(pair_reply(&pair.map_err(grant_failure)?, &scope))
+    Ok(pair_reply(&pair.map_err(grant_failure)?, &scope, None))
 }
 
 async fn revoke(mut call: Call) -> Answer {
     let mut form = call.form().await?;
-    let id = form.text("client_id", &Text::REQUIRED.max(200)).unwrap_or_default();
-    let secret = form.text("client_secret", &Text::REQUIRED.max(500)).unwrap_or_default();
-    let token = form.text("token", &Text::REQUIRED.max(2_000)).unwrap_or_default();
+    let answers = call.context.place.answers;
+    let mut text = |name, max| form.text(name, &field(&answers, max)).unwrap_or_default();
+    let id = text("client_id", 200);
+    let (secret, token) = match answers.takes_no_secret {
+        true => (None, token_in_header(&call)),
+        false => {
+            let secret = text("client_secret", 500);
+            (Some(secret), text("token", answers.longest_provider_token))
+        }
+    };
     form.finish()?;
     if call.has_query() {
         return Err(query_not_allowed());
     }
     let Context { auth, policy, .. } = &*call.context;
-    let client = authenticate(&call, &id, Some(&secret)).await;
+    let client = authenticate(&call, &id, secret.as_deref()).await;
     let client = client.map_err(|error| doubted(&call, error));
     let client = client.inspect_err(Error::note).map_err(|error| match error {
+        Error::Client(ClientFault::Unknown) if answers.takes_no_secret => unknown_application(),
         Error::Client(_) => invalid_client(),
         other => failure(other),
     })?;
@@ -157,7 +177,8 @@ async fn revoke(mut call: Call) -> Answer {
 
 async fn end_sessions(mut call: Call) -> Answer {
     let mut form = call.form().await?;
-    let client_id = form.text("client_id", &Text::REQUIRED.max(200)).unwrap_or_default();
+    let field = field(&call.context.place.answers, 200);
+    let client_id = form.text("client_id", &field).unwrap_or_default();
     form.finish()?;
     let ended = call.context.auth.end_sessions_of_client(call.signed_in()?, &client_id).await;
     let ended = ended.map_err(|error| doubted(&call, error));
@@ -244,6 +265,19 @@ fn doubted(call: &Call, error: Error) -> Error {
     }
 }
 
+/// A required field.
+fn field(answers: &Answers, max: usize) -> Text {
+    let field = Text::REQUIRED.max(max);
+    if answers.names_fields { field.naming_itself() } else { field }
+}
+
+/// The token that authenticates the call, if it is in the header.
+fn token_in_header(call: &Call) -> String {
+    let header = call.authorization().unwrap_or_default();
+    let header = String::from_utf8_lossy(&header);
+    header.split_whitespace().nth(1).unwrap_or_default().to_owned()
+}
+
 /// A wrong header that is ignored still counts as a failed attempt.
 async fn authenticate(call: &Call, id: &str, secret: Option<&str>) -> Result<OAuthClient, Error> {
     let auth = &call.context.auth;
@@ -320,19 +354,20 @@ struct ConvertRequest {
     grant_type: String,
     backend: String,
     client_id: String,
-    client_secret: String,
+    /// `None`: the application is known by its id alone.
+    client_secret: Option<String>,
     token: String,
 }
 
 impl ConvertRequest {
-    fn read(mut form: Form) -> Result<Self, Reply> {
-        let mut text = |name, max| form.text(name, &Text::REQUIRED.max(max)).unwrap_or_default();
+    fn read(mut form: Form, answers: &Answers) -> Result<Self, Reply> {
+        let mut text = |name, max| form.text(name, &field(answers, max)).unwrap_or_default();
         let request = ConvertRequest {
             grant_type: text("grant_type", 50),
             backend: text("backend", 200),
             client_id: text("client_id", 200),
-            client_secret: text("client_secret", 500),
-            token: text("token", 2_000),
+            client_secret: (!answers.takes_no_secret).then(|| text("client_secret", 500)),
+            token: text("token", answers.longest_provider_token),
         };
         form.finish()?;
         Ok(request)
@@ -346,15 +381,41 @@ struct PairResponse<'p> {
     token_type: &'static str,
     scope: &'p str,
     refresh_token: &'p str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<ConvertedUser>,
 }
 
-fn pair_reply(pair: &OpaquePair, scope: &str) -> Reply {
+/// The user of a converted token. The names are attributes, as an import brings them.
+#[derive(Serialize)]
+struct ConvertedUser {
+    email: String,
+    first_name: String,
+    last_name: String,
+}
+
+impl ConvertedUser {
+    async fn of(call: &Call, pair: &OpaquePair) -> Result<Self, Reply> {
+        let auth = &call.context.auth;
+        let who = auth.signed_in(&pair.access, None).await.map_err(failure)?;
+        let account = auth.account(&who).await.map_err(failure)?;
+        let attributes = auth.attributes(account.id).await.map_err(failure)?;
+        let text = |name: &str| attributes.get(name).and_then(Value::as_str).unwrap_or_default();
+        Ok(ConvertedUser {
+            first_name: text("first_name").to_owned(),
+            last_name: text("last_name").to_owned(),
+            email: account.email.unwrap_or_default(),
+        })
+    }
+}
+
+fn pair_reply(pair: &OpaquePair, scope: &str, user: Option<ConvertedUser>) -> Reply {
     Reply::ok(&PairResponse {
         access_token: &pair.access,
         expires_in: pair.expires_in,
         token_type: "Bearer",
         scope,
         refresh_token: &pair.refresh,
+        user,
     })
     .private()
 }
@@ -451,6 +512,11 @@ fn query_not_allowed() -> Reply {
 
 fn unsupported_grant_type() -> Reply {
     oauth(StatusCode::BAD_REQUEST, "unsupported_grant_type")
+}
+
+fn unknown_application() -> Reply {
+    let text = "The application for this client_id does not exist.";
+    Reply::detail(StatusCode::BAD_REQUEST, text)
 }
 
 fn invalid_client() -> Reply {
