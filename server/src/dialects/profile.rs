@@ -156,7 +156,8 @@ impl Profile<'_> {
         let ApiSettings { rotating, blacklist_after_rotation, activation, versions, .. } =
             self.settings;
         let Versions { simplejwt, djoser, djangorestframework, drf_social_oauth2 } = *versions;
-        let is_social_since = |first| drf_social_oauth2.is_some_and(|version| version >= first);
+        let is_social_since =
+            |first: Version| drf_social_oauth2.is_some_and(|version| version >= first);
         let spends =
             rotating.unwrap_or(document.rotating) && *blacklist_after_rotation != Some(false);
         let answers = match simplejwt {

@@ -1,5 +1,5 @@
-//! The versions of libraries in the settings of an API. What the newest real ones answer is compared in
-//! `django::versions`.
+//! The versions of libraries in the settings of an API. `django::versions` compares with the newest
+//! real ones.
 
 use propusk_server::auth::NewClient;
 use propusk_server::config::{Config, Version, Versions};
