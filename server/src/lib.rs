@@ -12,6 +12,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 mod dialects;
+pub mod donor;
 mod drf;
 pub mod error;
 mod http;

@@ -19,7 +19,7 @@ const SERVER: Floors = &[
     &["upstream"],
     &["auth"],
     &["webhook"],
-    &["app_links", "mail", "providers"],
+    &["app_links", "donor", "mail", "providers"],
     &["config"],
     &["store"],
     &["error"],

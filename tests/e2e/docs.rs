@@ -12,7 +12,7 @@ use propusk_tests::operator::*;
 
 /// Resets the settings of the harness to the defaults: an empty value means "not set". The API shows
 /// which settings an API has.
-const AS_SHIPPED: [(&str, &str); 13] = [
+const AS_SHIPPED: [(&str, &str); 14] = [
     ("PROPUSK_LISTEN", ""),
     ("PROPUSK_DATA_DIR", ""),
     ("PROPUSK_DATABASE_URL", ""),
@@ -20,6 +20,7 @@ const AS_SHIPPED: [(&str, &str); 13] = [
     ("PROPUSK_PASSWORD__MEMORY_KIB", ""),
     ("PROPUSK_PASSWORD__TIME", ""),
     NO_SECRET,
+    ("PROPUSK_ADOPT__ATTRIBUTES__ROLE", "role"),
     ("PROPUSK_APIS__SHOP__DIALECT", "djoser_jwt"),
     ("PROPUSK_APIS__SHOP__PREFIX", "/shop"),
     ("PROPUSK_APIS__SHOP__PATHS__SIGN_IN", "/shop/token/"),
@@ -69,6 +70,9 @@ fn as_described(key: &str) -> String {
             setting => setting,
         };
         return format!("apis.<name>.{setting}");
+    }
+    if key == "adopt.attributes.role" {
+        return "adopt.attributes.<claim>".to_owned();
     }
     match (of_one("dialects", key), of_one("providers", key)) {
         (Some((_, setting)), _) if !OF_ONE_API.contains(&setting) => {

@@ -1,5 +1,6 @@
-//! `propusk adopt`: stores the accounts of another system from an import file, says what the file
-//! brings, declares that the accounts are complete, or writes the way back.
+//! `propusk adopt`: stores the accounts of another system from an import file or from the database
+//! of a Django, says what that brings, declares that the accounts are complete, or writes the way
+//! back.
 
 use std::fs::File;
 use std::io::{BufReader, Write};
@@ -14,8 +15,9 @@ use super::output::{
 };
 use super::{Outcome, reverse};
 use crate::auth::{Adoption, AdoptionPhase, AdoptionRules, ParkedName, Report, report_of};
+use crate::clock::Clock;
 use crate::config::{Config, MAX_FIRST_ID};
-use crate::owner_only;
+use crate::{donor, owner_only};
 
 /// How many ids a line shows; the report in a file has all.
 const SHOWN: usize = 20;
@@ -24,10 +26,11 @@ const PROGRESS: u64 = 10_000;
 
 #[derive(Args)]
 pub struct AdoptInput {
-    /// The import file.
-    #[arg(required_unless_present_any = ["complete", "reverse"])]
-    file: Option<PathBuf>,
-    /// Say what the file brings, without a look at the database.
+    /// The import file, or the database of a Django, which is only read: sqlite:///path/to/file or
+    /// postgres://user@host/database (the password from PGPASSWORD or a .pgpass file).
+    #[arg(required_unless_present_any = ["complete", "reverse"], value_name = "FILE|URL")]
+    source: Option<PathBuf>,
+    /// Say what the file brings, without a look at the database of Propusk.
     #[arg(long)]
     check: bool,
     /// Say what the file would change, and store nothing.
@@ -52,7 +55,7 @@ pub struct AdoptInput {
     #[arg(
         long,
         conflicts_with_all = [
-            "file", "check", "dry_run", "allow_deletions", "report", "is_final", "reopen",
+            "source", "check", "dry_run", "allow_deletions", "report", "is_final", "reopen",
         ]
     )]
     complete: bool,
@@ -84,10 +87,10 @@ pub async fn work(config: &Config, input: &AdoptInput) -> Outcome {
     if let Some(path) = &input.reverse {
         return write_way_back(config, input, path).await;
     }
-    match &input.file {
+    match &input.source {
         None if input.complete => complete(config).await,
         None => Err("the import file is missing".into()),
-        Some(path) if input.check => check(input, path),
+        Some(path) if input.check => check(config, input, path).await,
         Some(path) => adopt(config, input, path).await,
     }
 }
@@ -118,9 +121,9 @@ async fn write_way_back(config: &Config, input: &AdoptInput, path: &Path) -> Out
     reverse::report(&reversal, path)
 }
 
-fn check(input: &AdoptInput, path: &Path) -> Outcome {
-    let report = report_of(open_file(path)?);
-    let report = report.map_err(|error| format!("{}: {error}", path.display()))?;
+async fn check(config: &Config, input: &AdoptInput, path: &Path) -> Outcome {
+    let Source { name, file } = open_source(config, path).await?;
+    let report = report_of(file).map_err(|error| format!("{name}: {error}"))?;
     write(input, &report)?;
     match is_json() {
         true => say_json(&serde_json::to_value(&report)?),
@@ -129,11 +132,11 @@ fn check(input: &AdoptInput, path: &Path) -> Outcome {
 }
 
 async fn adopt(config: &Config, input: &AdoptInput, path: &Path) -> Outcome {
-    let mut file = open_file(path)?;
     if let Some(path) = input.report.as_deref().filter(|path| path.exists()) {
         // Better before the long work than after it.
         return Err(format!("{} cannot be written: it exists", path.display()).into());
     }
+    let Source { name, mut file } = open_source(config, path).await?;
     let rules = AdoptionRules {
         is_dry_run: input.dry_run,
         numbers_end: config.accounts.first_id.unwrap_or(MAX_FIRST_ID),
@@ -144,7 +147,7 @@ async fn adopt(config: &Config, input: &AdoptInput, path: &Path) -> Outcome {
     let auth = open(config).await?;
     let adopting = auth.adopt(&mut file, &rules, show_progress);
     let adoption = adopting.await;
-    let adoption = adoption.map_err(|error| format!("{}: {error}", path.display()))?;
+    let adoption = adoption.map_err(|error| format!("{name}: {error}"))?;
     write(input, &adoption)?;
     if is_json() {
         let value = serde_json::to_value(&adoption)?;
@@ -174,10 +177,30 @@ fn show_progress(line: u64) {
     }
 }
 
-fn open_file(path: &Path) -> Outcome<BufReader<File>> {
-    let file = File::open(path);
-    let file = file.map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
-    Ok(BufReader::new(file))
+/// What is adopted, as an import file.
+struct Source {
+    name: String,
+    file: BufReader<File>,
+}
+
+/// Opens the file; a database is read into one first.
+async fn open_source(config: &Config, path: &Path) -> Outcome<Source> {
+    let Some(url) = path.to_str().filter(|text| donor::is_url(text)) else {
+        let name = path.display().to_string();
+        let file = File::open(path).map_err(|error| format!("{name} cannot be read: {error}"))?;
+        return Ok(Source { name, file: BufReader::new(file) });
+    };
+    // A look before the first start creates no data directory.
+    let folder = match config.data_dir.is_dir() {
+        true => config.data_dir.clone(),
+        false => std::env::temp_dir(),
+    };
+    let now = Clock::system().now();
+    let export = donor::export(url, &config.adopt, now, &folder, show_progress).await?;
+    for finding in &export.findings {
+        eprintln!("{}", plain(finding));
+    }
+    Ok(Source { name: export.donor, file: BufReader::new(export.file) })
 }
 
 /// Writes the report, if a file is given.

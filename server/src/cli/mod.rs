@@ -35,6 +35,7 @@ use self::sessions::SessionCommand;
 use self::users::UserCommand;
 use crate::auth::HIGHEST_NUMBER;
 use crate::config::{Config, Loaded};
+use crate::donor::DonorError;
 use crate::request_record::Cause;
 use crate::startup::{self, default_config};
 
@@ -42,6 +43,9 @@ type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
 /// The heading of the options that every command has.
 const GLOBAL: &str = "Global options";
+
+/// The exit code if the database of a Django cannot be adopted as it is.
+const REFUSED_DONOR: u8 = 2;
 
 /// Self-hosted sign-in for native apps.
 #[derive(Parser)]
@@ -71,8 +75,8 @@ enum Command {
     /// Manage accounts; WHO is an e-mail address, phone number, username or id (7 or id:7).
     #[command(subcommand)]
     User(UserCommand),
-    /// Store the accounts of another system from a file; again with a newer file, what has changed
-    /// there.
+    /// Store the accounts of another system from a file, or from the database of a Django; again with
+    /// a newer file, what has changed there.
     Adopt(AdoptInput),
     /// List what has happened to all accounts and by operators, the newest first.
     Events(EventsInput),
@@ -108,7 +112,10 @@ pub async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
-            ExitCode::FAILURE
+            match error.is::<DonorError>() {
+                true => ExitCode::from(REFUSED_DONOR),
+                false => ExitCode::FAILURE,
+            }
         }
     }
 }

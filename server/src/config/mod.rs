@@ -94,6 +94,7 @@ pub struct Config {
     /// By names that the operator chooses.
     pub apis: BTreeMap<String, ApiSettings>,
     pub superuser: Superuser,
+    pub adopt: Adopt,
     /// The settings file, if it contains a secret.
     #[serde(skip)]
     pub file_with_secrets: Option<PathBuf>,
@@ -554,6 +555,36 @@ pub struct Superuser {
     pub password_file: Option<PathBuf>,
 }
 
+/// What `propusk adopt` cannot know from the database of a Django. A column that is not set: the usual
+/// names are tried; an empty one: there is none.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Adopt {
+    /// The table of the user model. `None`: the one that the tables of the libraries refer to.
+    pub user_table: Option<String>,
+    /// The column of `USERNAME_FIELD`.
+    pub username_field: Option<String>,
+    pub email: Option<String>,
+    pub phone: Option<String>,
+    pub username: Option<String>,
+    pub display_name: Option<String>,
+    pub joined_at: Option<String>,
+    /// A row in which it is true, or has a value, is not read.
+    pub deleted: Option<String>,
+    /// Which addresses are verified: `active`, `never`, or the column that says it.
+    pub proved: Option<String>,
+    /// The column of SimpleJWT's `USER_ID_FIELD`. `None`: the primary key.
+    pub user_id_field: Option<String>,
+    /// Whether new accounts wait for a mailed link, as with djoser's `SEND_ACTIVATION_EMAIL`.
+    pub activation_mails: bool,
+    /// `PASSWORD_RESET_TIMEOUT`.
+    pub link_seconds: i64,
+    /// How far the time zone of times without an offset is ahead of UTC.
+    pub utc_offset_minutes: i64,
+    /// Columns by the claims of tokens that have their values.
+    pub attributes: BTreeMap<String, String>,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Config {
@@ -585,6 +616,7 @@ impl Default for Config {
             dialects: BTreeMap::new(),
             apis: BTreeMap::new(),
             superuser: Superuser::default(),
+            adopt: Adopt::default(),
             file_with_secrets: None,
         }
     }
@@ -714,6 +746,28 @@ impl Default for ApiSettings {
             routes: BTreeMap::new(),
             upstream: None,
             upstream_seconds: None,
+        }
+    }
+}
+
+impl Default for Adopt {
+    fn default() -> Self {
+        Adopt {
+            user_table: None,
+            username_field: None,
+            email: None,
+            phone: None,
+            username: None,
+            display_name: None,
+            joined_at: None,
+            deleted: None,
+            proved: None,
+            user_id_field: None,
+            activation_mails: false,
+            // Django's default.
+            link_seconds: 259_200,
+            utc_offset_minutes: 0,
+            attributes: BTreeMap::new(),
         }
     }
 }

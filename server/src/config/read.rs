@@ -250,7 +250,9 @@ fn refuse_unknown(sources: &config::Config, defaults: &Config) -> Result<(), Con
         Named::of("apis", &ApiSettings::default()),
     ];
     for key in flatten(&given).into_keys() {
-        if !known.contains_key(&key) && !named.iter().any(|section| section.knows(&key)) {
+        let is_claim = key.starts_with("adopt.attributes.");
+        let is_named = named.iter().any(|section| section.knows(&key));
+        if !known.contains_key(&key) && !is_claim && !is_named {
             let nearest = known
                 .keys()
                 .cloned()

@@ -14,8 +14,8 @@ pub use self::secrets::flaw;
 use self::secrets::weakness;
 use self::urls::{is_base_url, is_link, is_origin, is_support, leads_to, leads_to_an_app};
 use super::{
-    Accounts, Config, ConfigError, Cors, DialectSettings, Hashing, Http, Limits, Links, Mail,
-    Metrics, Outbound, Product, Redirects, Secret, Signing, Tokens, Webhooks,
+    Accounts, Adopt, Config, ConfigError, Cors, DialectSettings, Hashing, Http, Limits, Links,
+    Mail, Metrics, Outbound, Product, Redirects, Secret, Signing, Tokens, Webhooks,
 };
 use crate::readable::display_name;
 use crate::redirect::may_be_registered;
@@ -35,6 +35,8 @@ const GRACE_SECONDS: RangeInclusive<i64> = 0..=60;
 /// Other systems keep numbers in 31 bits, and there must be room above the first one.
 pub const MAX_FIRST_ID: i64 = 1 << 30;
 const FIRST_IDS: RangeInclusive<i64> = 1..=MAX_FIRST_ID;
+/// From UTC-12:00 to UTC+14:00.
+const UTC_OFFSETS: RangeInclusive<i64> = -720..=840;
 const SESSIONS: RangeInclusive<i64> = 1..=1_000_000;
 const EVENT_DAYS: RangeInclusive<i64> = 1..=3_650;
 const TEN_YEARS: i64 = 10 * 366 * 24 * 3600;
@@ -98,6 +100,7 @@ impl Config {
         self.webhooks.check()?;
         self.cors.check()?;
         self.product.check()?;
+        self.adopt.check()?;
         require_range(self.events.keep_days, &EVENT_DAYS, "events.keep_days")?;
         self.check_database_url()
     }
@@ -192,6 +195,13 @@ impl Accounts {
             Some(first) => require_range(first, &FIRST_IDS, "accounts.first_id"),
             None => Ok(()),
         }
+    }
+}
+
+impl Adopt {
+    fn check(&self) -> Checked {
+        require_range(self.link_seconds, &LIFETIMES, "adopt.link_seconds")?;
+        require_range(self.utc_offset_minutes, &UTC_OFFSETS, "adopt.utc_offset_minutes")
     }
 }
 

@@ -1,0 +1,142 @@
+//! One connection to the database of a Django, which can only read, and sees one state of it.
+
+use std::future::Future;
+use std::time::Duration;
+
+use futures_util::stream::TryStreamExt as _;
+use sqlx::{
+    AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection, Row as _,
+    SqliteConnection,
+};
+use tokio::time::timeout;
+
+use super::problem::Problem;
+use crate::store::Database;
+
+/// How long the database may take to answer at all.
+const OPEN_LIMIT: Duration = Duration::from_secs(30);
+/// How long the next row may take: the first one of a large table waits until all are sorted.
+const ROW_LIMIT: Duration = Duration::from_secs(600);
+/// How long another process may hold the lock of a SQLite file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(20);
+/// Postgres ends the work on its side too, if this process has died.
+const BEGIN_ON_POSTGRES: &str = "begin isolation level repeatable read read only; \
+     set local statement_timeout = '2h'; \
+     set local idle_in_transaction_session_timeout = '10min'; \
+     set local time zone 'UTC'";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+pub enum Connection {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+/// The columns of a row, each as a text, taken one by one.
+pub struct Row(std::vec::IntoIter<Option<String>>);
+
+impl Row {
+    pub fn take(&mut self) -> Option<String> {
+        self.0.next().flatten()
+    }
+}
+
+/// Gives each row of the query to `$work`.
+macro_rules! each_row {
+    ($db:expr, $sql:expr, $work:expr) => {{
+        let mut rows = sqlx::query(AssertSqlSafe($sql)).fetch($db);
+        while let Some(row) = in_time(ROW_LIMIT, rows.try_next()).await? {
+            let texts = (0..row.len()).map(|at| row.try_get::<Option<String>, usize>(at));
+            let texts = texts.collect::<sqlx::Result<Vec<_>>>()?;
+            $work(Row(texts.into_iter()))?;
+        }
+        Ok(())
+    }};
+}
+
+impl Connection {
+    /// Opens the database for reading, and begins the transaction that all of it is read in.
+    pub async fn open(database: &Database) -> Result<Connection, Problem> {
+        match in_time(OPEN_LIMIT, opened(database)).await {
+            Err(Problem::Database(error)) => Err(Problem::Unopened(error)),
+            opened => opened,
+        }
+    }
+
+    pub fn engine(&self) -> Engine {
+        match self {
+            Connection::Sqlite(_) => Engine::Sqlite,
+            Connection::Postgres(_) => Engine::Postgres,
+        }
+    }
+
+    /// Gives each row of the query to `work` while it is read, so that none has to be kept. All
+    /// columns must be texts.
+    pub async fn each(
+        &mut self,
+        sql: String,
+        mut work: impl FnMut(Row) -> Result<(), Problem>,
+    ) -> Result<(), Problem> {
+        match self {
+            Connection::Sqlite(db) => each_row!(db, sql, work),
+            Connection::Postgres(db) => each_row!(db, sql, work),
+        }
+    }
+
+    /// All rows of a query that has few.
+    pub async fn rows(&mut self, sql: String) -> Result<Vec<Row>, Problem> {
+        let mut rows = Vec::new();
+        self.each(sql, |row| {
+            rows.push(row);
+            Ok(())
+        })
+        .await?;
+        Ok(rows)
+    }
+
+    /// The first column of a query that has few rows.
+    pub async fn texts(&mut self, sql: String) -> Result<Vec<String>, Problem> {
+        let rows = self.rows(sql).await?;
+        Ok(rows.into_iter().filter_map(|mut row| row.take()).collect())
+    }
+
+    /// Everything is known already, so a failed close does not matter.
+    pub async fn close(self) {
+        match self {
+            Connection::Sqlite(db) => drop(timeout(OPEN_LIMIT, db.close()).await),
+            Connection::Postgres(db) => drop(timeout(OPEN_LIMIT, db.close()).await),
+        }
+    }
+}
+
+async fn opened(database: &Database) -> sqlx::Result<Connection> {
+    match database {
+        Database::Sqlite(options) => {
+            let options = options.clone().read_only(true).create_if_missing(false);
+            let options = options.busy_timeout(BUSY_TIMEOUT).disable_statement_logging();
+            let mut db = SqliteConnection::connect_with(&options).await?;
+            db.execute("begin").await?;
+            Ok(Connection::Sqlite(db))
+        }
+        Database::Postgres(options) => {
+            let options = options.clone().disable_statement_logging();
+            let mut db = PgConnection::connect_with(&options).await?;
+            db.execute(BEGIN_ON_POSTGRES).await?;
+            Ok(Connection::Postgres(db))
+        }
+    }
+}
+
+async fn in_time<T>(
+    limit: Duration,
+    work: impl Future<Output = sqlx::Result<T>>,
+) -> Result<T, Problem> {
+    match timeout(limit, work).await {
+        Ok(done) => Ok(done?),
+        Err(_) => Err(Problem::Silent(limit.as_secs())),
+    }
+}
