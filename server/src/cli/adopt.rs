@@ -65,7 +65,7 @@ pub struct AdoptInput {
         long,
         value_name = "FILE",
         conflicts_with_all = [
-            "file", "check", "dry_run", "allow_deletions", "is_final", "reopen", "complete",
+            "source", "check", "dry_run", "allow_deletions", "is_final", "reopen", "complete",
         ]
     )]
     reverse: Option<PathBuf>,

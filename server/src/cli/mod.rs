@@ -75,8 +75,8 @@ enum Command {
     /// Manage accounts; WHO is an e-mail address, phone number, username or id (7 or id:7).
     #[command(subcommand)]
     User(UserCommand),
-    /// Store the accounts of another system from a file, or from the database of a Django; again with
-    /// a newer file, what has changed there.
+    /// Store the accounts of another system from a file, or from the database of a Django; again
+    /// later, what has changed there.
     Adopt(AdoptInput),
     /// List what has happened to all accounts and by operators, the newest first.
     Events(EventsInput),

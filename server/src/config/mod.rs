@@ -555,8 +555,8 @@ pub struct Superuser {
     pub password_file: Option<PathBuf>,
 }
 
-/// What `propusk adopt` cannot know from the database of a Django. A column that is not set: the usual
-/// names are tried; an empty one: there is none.
+/// What `propusk adopt` cannot know from the database of a Django. A column that is not set: the
+/// usual names are tried; an empty one: there is none.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Adopt {

@@ -1,5 +1,5 @@
-//! What a Django's database has of what is read: the table of users with its columns, and the tables
-//! of the usual libraries. A database that is none, or has but half of a library, is refused.
+//! What a Django's database has of what is read: the table of users with its columns, and the
+//! tables of the usual libraries. A database that is none, or has but half of a library, is refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -179,8 +179,8 @@ impl Django {
         )];
         if users.proved == Proved::Active && users.email.as_ref() == Some(&users.login) {
             let warning = "addresses of active accounts count as verified; if owners could change \
-                           theirs without a mail, as djoser's set_email lets them, set adopt.proved \
-                           to never";
+                           theirs without a mail, as djoser's set_email lets them, set \
+                           adopt.proved to never";
             findings.push(warning.to_owned());
         }
         findings.extend(self.left_out.iter().map(|table| format!("rows of {table} are not kept")));
@@ -281,8 +281,8 @@ async fn migrated(connection: &mut Connection) -> Result<BTreeSet<String>, Probl
     }
 }
 
-/// The table that a setting names, or that the tables of the libraries refer to, or the only one that
-/// looks like one.
+/// The table that a setting names, or that the tables of the libraries refer to, or the only one
+/// that looks like one.
 async fn user_table(connection: &mut Connection, settings: &Adopt) -> Result<Table, Problem> {
     let name = match &settings.user_table {
         Some(name) => name.clone(),

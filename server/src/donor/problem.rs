@@ -1,5 +1,5 @@
-//! Why the database of a Django is not read. No text has a value of the database in it, and none has
-//! the password of its URL.
+//! Why the database of a Django is not read. No text has a value of the database in it, and none
+//! has the password of its URL.
 
 use crate::error::words_of;
 
@@ -29,17 +29,13 @@ pub enum Problem {
     Silent(u64),
     #[error("{}", words_of(.0))]
     Database(#[from] sqlx::Error),
-    #[error(
-        "it is no database of a Django: there is no table django_content_type that this user can see"
-    )]
+    #[error("it is no database of a Django: this user sees no table django_content_type")]
     NoDjango,
     #[error("it is a database of Propusk, and not of a Django")]
     Propusk,
     #[error("this user has no right to read {column} of {table}: grant select on {table}")]
     NoRight { table: String, column: String },
-    #[error(
-        "it is half migrated, or has a model of its own in its place, which export.py reads: {0} is missing"
-    )]
+    #[error("it is half migrated, or has a model of its own that export.py reads: {0} is missing")]
     HalfMigrated(String),
     #[error("no table of users was found: set adopt.user_table")]
     NoUsers,
