@@ -129,6 +129,11 @@ impl Django {
         letters.iter().rev().map(read).find(|letter| letter.to == recipient)
     }
 
+    /// The URL of its database, as `propusk adopt` reads it.
+    pub fn database_url(&self) -> String {
+        format!("sqlite://{}", self.directory.path().join("db.sqlite3").display())
+    }
+
     /// Runs `export.py` in a shell of this Django, and returns the import file.
     pub async fn export(&self, stack: Stack) -> PathBuf {
         let file = self.directory.path().join("accounts.jsonl");

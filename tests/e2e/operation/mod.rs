@@ -4,6 +4,7 @@ mod adoption;
 mod backups;
 mod commands;
 mod database_outage;
+mod donors;
 mod durability;
 mod events;
 mod import_files;

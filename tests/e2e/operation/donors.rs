@@ -1,0 +1,268 @@
+//! `propusk adopt URL`: the database of a Django is read directly, and never written to; what is no
+//! whole database of one is refused with one line and the exit code 2.
+
+use std::path::PathBuf;
+
+use propusk_tests::database::Database;
+use propusk_tests::operator::*;
+use propusk_tests::process::Finished;
+use serde_json::{Value, json};
+use sqlx::postgres::PgConnection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor};
+use tempfile::TempDir;
+
+/// A database like that of a Django: SQLite, or the Postgres of the tests.
+struct Donor {
+    folder: TempDir,
+    database: Database,
+}
+
+impl Donor {
+    /// One in which these statements were executed: `{time}` and `{uuid}` are types, and `{utc}`
+    /// follows a time.
+    async fn of(statements: &[&str]) -> Donor {
+        let folder = tempfile::tempdir().expect("a directory");
+        let donor = Donor { folder, database: Database::fresh().await };
+        for statement in statements {
+            donor.execute(statement).await;
+        }
+        donor
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("db.sqlite3")
+    }
+
+    fn url(&self) -> String {
+        match self.database.url() {
+            Some(url) => url.to_owned(),
+            None => format!("sqlite://{}", self.file().display()),
+        }
+    }
+
+    async fn execute(&self, statement: &str) {
+        let types = match self.database.url() {
+            Some(_) => {
+                [("{time}", "timestamp with time zone"), ("{uuid}", "uuid"), ("{utc}", "+00")]
+            }
+            None => [("{time}", "datetime"), ("{uuid}", "char(32)"), ("{utc}", "")],
+        };
+        let statement = types
+            .iter()
+            .fold(statement.to_owned(), |statement, (from, to)| statement.replace(from, to));
+        let statement = AssertSqlSafe(statement);
+        match self.database.url() {
+            Some(url) => {
+                let mut connection = PgConnection::connect(url).await.expect("a connection");
+                connection.execute(statement).await.expect("a statement of the test's own");
+            }
+            None => {
+                let options = SqliteConnectOptions::new().filename(self.file());
+                let options = options.create_if_missing(true);
+                let mut connection =
+                    SqliteConnection::connect_with(&options).await.expect("a connection");
+                connection.execute(statement).await.expect("a statement of the test's own");
+                connection.close().await.expect("a closed file");
+            }
+        }
+    }
+}
+
+const CONTENT_TYPES: &str =
+    "create table django_content_type (id integer primary key, app_label varchar(100))";
+const MIGRATIONS: &str =
+    "create table django_migrations (id integer primary key, app varchar(255), name varchar(255))";
+const USERS: &str =
+    "create table auth_user (id integer primary key, password varchar(128) not null,
+    last_login {time}, is_superuser bool not null, username varchar(150) not null unique,
+    first_name varchar(150) not null, last_name varchar(150) not null, email varchar(254) not null,
+    is_active bool not null, date_joined {time} not null)";
+const KEYS: &str =
+    "create table authtoken_token (key varchar(40) primary key, created {time} not null,
+    user_id integer not null unique references auth_user (id))";
+const OUTSTANDING: &str = "create table token_blacklist_outstandingtoken (id integer primary key,
+    token text not null, created_at {time}, expires_at {time} not null,
+    user_id integer references auth_user (id), jti varchar(255) not null unique)";
+const BLACKLISTED: &str = "create table token_blacklist_blacklistedtoken (id integer primary key,
+    token_id integer not null unique references token_blacklist_outstandingtoken (id))";
+const IDENTITIES: &str = "create table social_auth_usersocialauth (id integer primary key,
+    provider varchar(32) not null, uid varchar(255) not null,
+    user_id integer not null references auth_user (id))";
+/// Four people, of whom one has an id that is none, with a key, tokens and identities.
+const ROWS: &str = "insert into auth_user values
+        (7, 'md5$seasalt2$9a23937e2b8589427f13f89b6d66e9cd', '2021-03-04 05:06:07.9{utc}', false,
+         'anna', 'Anna', 'Berg', 'anna@example.com', true, '2020-03-04 05:06:07{utc}'),
+        (8, '!unusable', null, true, 'bob', '', '', '', true, '2020-03-04 05:06:07{utc}'),
+        (9, '', null, false, 'carla', '', '', 'carla@example.com', false,
+         '2020-03-04 05:06:07{utc}'),
+        (-1, '', null, false, 'ghost', '', '', '', true, '2020-03-04 05:06:07{utc}');
+    insert into authtoken_token values
+        ('0123456789abcdef0123456789abcdef01234567', '2020-03-04 05:06:07{utc}', 7),
+        ('f123456789abcdef0123456789abcdef01234567', '2020-03-04 05:06:07{utc}', -1);
+    insert into token_blacklist_outstandingtoken values
+        (1, 'a.b.c', '2020-03-04 05:06:07{utc}', '2100-01-01 00:00:00{utc}', 7, 'live'),
+        (2, 'a.b.c', '2020-03-04 05:06:07{utc}', '2100-01-01 00:00:00{utc}', 7, 'spent'),
+        (3, 'a.b.c', '2020-03-04 05:06:07{utc}', '2020-03-05 00:00:00{utc}', 7, 'expired'),
+        (4, 'a.b.c', '2020-03-04 05:06:07{utc}', '2100-01-01 00:00:00{utc}', null, 'of nobody');
+    insert into token_blacklist_blacklistedtoken values (1, 2);
+    insert into social_auth_usersocialauth values
+        (1, 'google-oauth2', 'anna@example.com', 7), (2, 'vk-oauth2', '12345', 8),
+        (3, 'vk-oauth2', '', 9)";
+const DJANGO: &[&str] = &[CONTENT_TYPES, USERS, KEYS, OUTSTANDING, BLACKLISTED, IDENTITIES, ROWS];
+
+async fn adopt(operator: &Operator, settings: &[(&str, &str)], arguments: &[&str]) -> Value {
+    let arguments = [&["adopt", "--json"], arguments].concat();
+    let Finished { status, stdout, stderr } = operator.run(settings, &arguments, "").await;
+    assert!(status.success(), "{stderr}");
+    serde_json::from_str(&stdout).expect("JSON")
+}
+
+/// The only line of a command that refuses the database.
+async fn refusal(operator: &Operator, settings: &[(&str, &str)], url: &str) -> String {
+    let Finished { status, stdout, stderr } = operator.run(settings, &["adopt", url], "").await;
+    assert_eq!((status.code(), stdout.as_str()), (Some(2), ""), "{stderr}");
+    assert_eq!(stderr.trim_end().lines().count(), 1, "{stderr}");
+    stderr
+}
+
+fn assert_no_file_is_left(operator: &Operator) {
+    for entry in std::fs::read_dir(operator.path()).expect("the data directory") {
+        let name = entry.expect("an entry").file_name();
+        assert!(!name.to_string_lossy().starts_with("adopting"), "{name:?}");
+    }
+}
+
+#[tokio::test]
+async fn donor_is_adopted_and_not_changed() {
+    let (operator, donor) = (Operator::new().await, Donor::of(DJANGO).await);
+    operator.store().await.close().await;
+    let before = std::fs::read(donor.file()).ok();
+    let url = donor.url();
+    let report = adopt(&operator, &[], &["--check", &url]).await;
+    let lines = json!({
+        "account": 3, "api_token": 1, "identity": 2, "refresh_token": 1, "spent_token": 1,
+    });
+    assert_eq!(report["lines"], lines);
+    assert_eq!(report["django_link_seconds"], 259_200);
+    assert_eq!(report["passwords"], json!({ "md5": 1 }));
+    assert_eq!(report["identities"], json!({ "google, by address": 1, "vk, by subject": 1 }));
+    let accounts = &report["accounts"];
+    for (what, count) in [("active", 2), ("inactive", 1), ("without_password", 2)] {
+        assert_eq!(accounts[what], count, "{what}");
+    }
+    let planned = adopt(&operator, &[], &["--dry-run", &url]).await;
+    let stored = adopt(&operator, &[], &["--final", &url]).await;
+    assert_eq!(planned["new"], stored["new"]);
+    assert_eq!(stored["new"]["account"], 3);
+    assert_eq!(std::fs::read(donor.file()).ok(), before);
+    assert_no_file_is_left(&operator);
+    let shown = operator.user(&["show", "7"]).await;
+    assert!(shown.contains("anna@example.com") && shown.contains("Anna Berg"), "{shown}");
+}
+
+#[tokio::test]
+async fn later_look_at_a_donor_changes_what_has_changed_there() {
+    let (operator, donor) = (Operator::new().await, Donor::of(DJANGO).await);
+    operator.store().await.close().await;
+    let url = donor.url();
+    adopt(&operator, &[], &[&url]).await;
+    let same = adopt(&operator, &[], &[&url]).await;
+    for counts in ["new", "changed", "ended"] {
+        assert_eq!(same[counts], json!({}), "{same}");
+    }
+    donor.execute("update auth_user set first_name = 'Anne' where id = 7").await;
+    donor.execute("delete from authtoken_token where user_id = 7").await;
+    let later = adopt(&operator, &[], &[&url]).await;
+    assert_eq!((&later["new"], &later["changed"]), (&json!({}), &json!({ "account": 1 })));
+    assert_eq!(later["ended"], json!({ "api_token": 1 }));
+}
+
+#[tokio::test]
+async fn user_model_of_a_project_is_found_and_read_by_settings() {
+    let people =
+        "create table people_person (id {uuid} primary key, password varchar(128) not null,
+        last_login {time}, mail varchar(254), phone_number varchar(20), is_verified bool not null,
+        is_deleted bool not null, role varchar(20), level integer)";
+    let keys = "create table authtoken_token (key varchar(40) primary key, created {time} not null,
+        user_id {uuid} not null references people_person (id))";
+    let rows = "insert into people_person values
+            ('0123456789abcdef0123456789abcdef', 'x', null, 'anna@example.com', '8999', true, false,
+             'editor', 3),
+            ('1123456789abcdef0123456789abcdef', 'x', null, 'bob@example.com', null, true, true, '',
+             null);
+        insert into authtoken_token values
+            ('k', '2020-03-04 05:06:07{utc}', '0123456789abcdef0123456789abcdef'),
+            ('l', '2020-03-04 05:06:07{utc}', '1123456789abcdef0123456789abcdef')";
+    let donor = Donor::of(&[CONTENT_TYPES, USERS, people, keys, rows]).await;
+    let operator = Operator::new().await;
+    let url = donor.url();
+    let settings = [
+        ("PROPUSK_ADOPT__USERNAME_FIELD", "mail"),
+        ("PROPUSK_ADOPT__EMAIL", "mail"),
+        ("PROPUSK_ADOPT__ATTRIBUTES__ROLE", "role"),
+        ("PROPUSK_ADOPT__ATTRIBUTES__LEVEL", "level"),
+    ];
+    let report = adopt(&operator, &settings, &["--check", &url]).await;
+    assert_eq!(report["lines"], json!({ "account": 1, "api_token": 1 }));
+    assert_eq!(report["accounts"]["with_text_ids"], 1);
+    let phone = json!([{ "account": "01234567-89ab-cdef-0123-456789abcdef", "kind": "phone" }]);
+    assert_eq!(report["parked"], json!({ "unreadable": phone }));
+    let settings = [("PROPUSK_ADOPT__EMAIL", "address")];
+    let said = refusal(&operator, &settings, &url).await;
+    assert!(said.contains("the table people_person has no column address"), "{said}");
+}
+
+#[tokio::test]
+async fn source_that_is_no_whole_django_is_refused_with_one_line() {
+    let operator = Operator::new().await;
+    operator.store().await.close().await;
+    let authtoken = "insert into django_migrations values (1, 'authtoken', '0001_initial')";
+    let second_users = USERS.replace("auth_user", "other_user");
+    for (statements, error) in [
+        (vec!["create table shop (id integer primary key)"], "no database of a Django"),
+        (vec![CONTENT_TYPES, USERS, OUTSTANDING], "half migrated"),
+        (vec![CONTENT_TYPES, MIGRATIONS, USERS, authtoken], "the table authtoken_token is missing"),
+        (vec![MIGRATIONS, USERS], "the table django_content_type is missing"),
+        (vec![CONTENT_TYPES], "no table of users was found"),
+        (vec![CONTENT_TYPES, USERS, second_users.as_str()], "one of auth_user, other_user"),
+    ] {
+        let donor = Donor::of(&statements).await;
+        let said = refusal(&operator, &[], &donor.url()).await;
+        assert!(said.contains(error), "{said}");
+    }
+    let own = match operator.database.url() {
+        Some(url) => url.to_owned(),
+        None => operator.name(),
+    };
+    let said = refusal(&operator, &[], &own).await;
+    assert!(said.contains("it is a database of Propusk"), "{said}");
+    operator.write("text", "no database at all, but a text that is long enough for a header");
+    let text = format!("sqlite://{}", operator.path().join("text").display());
+    assert!(refusal(&operator, &[], &text).await.contains("not a database"));
+    std::fs::remove_file(operator.path().join("text")).expect("the file");
+    let said = refusal(&operator, &[], "sqlite:///missing/db.sqlite3").await;
+    assert!(said.contains("there is no such file"), "{said}");
+    let unreachable = "postgres://anna:canary@127.0.0.1:1/django";
+    let said = refusal(&operator, &[], unreachable).await;
+    assert!(said.contains("it cannot be opened") && !said.contains("canary"), "{said}");
+    assert_no_file_is_left(&operator);
+}
+
+/// On Postgres; SQLite has no users.
+#[tokio::test]
+async fn right_to_select_is_enough_and_is_needed() {
+    let donor = Donor::of(DJANGO).await;
+    let Some(url) = donor.database.url() else { return };
+    let operator = Operator::new().await;
+    // A role that every Postgres has, and that may read no table.
+    let sign = if url.contains('?') { '&' } else { '?' };
+    let url = format!("{url}{sign}options[role]=pg_monitor");
+    let said = refusal(&operator, &[], &url).await;
+    assert!(said.contains("no right to read"), "{said}");
+    let tables = "auth_user, authtoken_token, token_blacklist_outstandingtoken, \
+                  token_blacklist_blacklistedtoken, social_auth_usersocialauth";
+    donor.execute(&format!("grant select on {tables} to pg_monitor")).await;
+    let report = adopt(&operator, &[], &["--check", &url]).await;
+    assert_eq!(report["lines"]["account"], 3);
+}
