@@ -46,7 +46,17 @@ const AUTH: Floors = &[
     &["policy"],
     &["password"],
     &["after_commit", "limits", "tokens"],
-    &["adopting", "clock_watch", "counts", "names", "numbers", "refused", "revoked", "secrets"],
+    &[
+        "adopting",
+        "clock_watch",
+        "counts",
+        "look_ups",
+        "names",
+        "numbers",
+        "refused",
+        "revoked",
+        "secrets",
+    ],
 ];
 
 const SDK: Floors = &[

@@ -23,6 +23,7 @@ pub mod database;
 pub mod database_proxy;
 pub mod desktop;
 pub mod django;
+pub mod donor;
 pub mod handbook;
 pub mod http;
 pub mod import_file;

@@ -13,6 +13,7 @@ use crate::auth::counts::Counts;
 use crate::auth::limits::network_key::Network;
 use crate::auth::limits::places::Places;
 use crate::auth::limits::{Attempt, Counter, LimitRules, Limits};
+use crate::auth::look_ups::LookUps;
 use crate::auth::mailing::django_link::DjangoLinkKey;
 use crate::auth::mailing::link_urls::Links;
 use crate::auth::mailing::one_time_token::OneTimeKey;
@@ -32,6 +33,7 @@ use crate::auth::tokens::signing::keys::{SigningKeys, SigningSettings};
 use crate::auth::tokens::simple_jwt::{TokenKey, Tokens};
 use crate::auth::tokens::token_id::TokenIdKey;
 use crate::clock::Clock;
+use crate::donor::Wanted;
 use crate::error::{Error, ProviderFault, Result, SignInFault};
 use crate::language::Language;
 use crate::providers::Providers;
@@ -118,6 +120,7 @@ pub struct Auth {
     pub(in crate::auth) numbers: Arc<Numbers>,
     pub(in crate::auth) accept_foreign: bool,
     pub(in crate::auth) adopting: Arc<Adopting>,
+    pub(in crate::auth) look_ups: LookUps,
     counts: Counts,
     pub(in crate::auth) keep_days: i64,
     pub(in crate::auth) has_secret: bool,
@@ -176,6 +179,7 @@ impl Auth {
             numbers,
             accept_foreign: parts.accept_foreign,
             adopting: Arc::default(),
+            look_ups: LookUps::default(),
             counts,
             keep_days: parts.keep_days,
             has_secret: parts.has_secret,
@@ -234,6 +238,15 @@ impl Auth {
             Some(_) => Err(made_at_django()),
             None => Ok(()),
         }
+    }
+
+    /// Looks up at the other system what may be known there, and adopts it; false if that was not
+    /// done.
+    pub(in crate::auth) async fn look_up_there(&self, wanted: Wanted, from: IpAddr) -> bool {
+        self.adopting.is_open()
+            && self.look_ups.are_answered()
+            && self.limits.count_look_up(from, self.clock.now()).is_ok()
+            && self.look_ups.ask(wanted).await
     }
 
     /// The names of the configured providers.

@@ -15,6 +15,7 @@ mod federation;
 mod follow;
 mod kept;
 mod limits;
+mod look_ups;
 mod mailing;
 mod names;
 mod numbers;

@@ -583,6 +583,10 @@ pub struct Adopt {
     pub utc_offset_minutes: i64,
     /// Columns by the claims of tokens that have their values.
     pub attributes: BTreeMap<String, String>,
+    /// The database of the Django, in which the server looks up what is unknown here while the
+    /// adoption is open. `None`: nothing is looked up.
+    pub look_up: Option<Secret>,
+    pub look_up_file: Option<PathBuf>,
 }
 
 impl Default for Config {
@@ -768,6 +772,8 @@ impl Default for Adopt {
             link_seconds: 259_200,
             utc_offset_minutes: 0,
             attributes: BTreeMap::new(),
+            look_up: None,
+            look_up_file: None,
         }
     }
 }

@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use super::dot_env::{self, Fault, Variable, is_ours};
 use super::{
-    ApiSettings, Config, ConfigError, DialectSettings, Mail, Metrics, ProviderSettings, Secret,
-    Superuser, Tokens, Webhooks,
+    Adopt, ApiSettings, Config, ConfigError, DialectSettings, Mail, Metrics, ProviderSettings,
+    Secret, Superuser, Tokens, Webhooks,
 };
 
 impl From<config::ConfigError> for ConfigError {
@@ -102,6 +102,7 @@ impl Config {
         let Metrics { token, token_file, .. } = &mut self.metrics;
         let Webhooks { secret: webhook_secret, secret_file: webhook_secret_file, .. } =
             &mut self.webhooks;
+        let Adopt { look_up, look_up_file, .. } = &mut self.adopt;
         let place = |key: &str, value, file| SecretPlace { key: key.to_owned(), value, file };
         let mut places = vec![
             place("database_url", database_url, database_url_file.as_ref()),
@@ -110,6 +111,7 @@ impl Config {
             place("superuser.password", password, password_file.as_ref()),
             place("metrics.token", token, token_file.as_ref()),
             place("webhooks.secret", webhook_secret, webhook_secret_file.as_ref()),
+            place("adopt.look_up", look_up, look_up_file.as_ref()),
         ];
         for (name, provider) in &mut self.providers {
             let ProviderSettings { client_secret, client_secret_file, .. } = provider;
@@ -144,6 +146,7 @@ impl Config {
             ("superuser.password", &self.superuser.password),
             ("metrics.token", &self.metrics.token),
             ("webhooks.secret", &self.webhooks.secret),
+            ("adopt.look_up", &self.adopt.look_up),
         ];
         let own = own.into_iter().map(|(key, secret)| (key.to_owned(), secret));
         let of_providers = self.providers.iter().map(|(name, provider)| {

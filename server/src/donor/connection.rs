@@ -47,8 +47,12 @@ impl Row {
 
 /// Gives each row of the query to `$work`.
 macro_rules! each_row {
-    ($db:expr, $sql:expr, $work:expr) => {{
-        let mut rows = sqlx::query(AssertSqlSafe($sql)).fetch($db);
+    ($db:expr, $sql:expr, $values:expr, $work:expr) => {{
+        let mut query = sqlx::query(AssertSqlSafe($sql));
+        for value in $values {
+            query = query.bind(value.clone());
+        }
+        let mut rows = query.fetch($db);
         while let Some(row) = in_time(ROW_LIMIT, rows.try_next()).await? {
             let texts = (0..row.len()).map(|at| row.try_get::<Option<String>, usize>(at));
             let texts = texts.collect::<sqlx::Result<Vec<_>>>()?;
@@ -79,11 +83,21 @@ impl Connection {
     pub async fn each(
         &mut self,
         sql: String,
+        work: impl FnMut(Row) -> Result<(), Problem>,
+    ) -> Result<(), Problem> {
+        self.each_of(sql, &[], work).await
+    }
+
+    /// The same with values for `$1`, `$2` and so on.
+    async fn each_of(
+        &mut self,
+        sql: String,
+        values: &[String],
         mut work: impl FnMut(Row) -> Result<(), Problem>,
     ) -> Result<(), Problem> {
         match self {
-            Connection::Sqlite(db) => each_row!(db, sql, work),
-            Connection::Postgres(db) => each_row!(db, sql, work),
+            Connection::Sqlite(db) => each_row!(db, sql, values, work),
+            Connection::Postgres(db) => each_row!(db, sql, values, work),
         }
     }
 
@@ -96,6 +110,21 @@ impl Connection {
         })
         .await?;
         Ok(rows)
+    }
+
+    /// The first column of a query with values that has few rows.
+    pub async fn texts_of(
+        &mut self,
+        sql: String,
+        values: &[String],
+    ) -> Result<Vec<String>, Problem> {
+        let mut texts = Vec::new();
+        self.each_of(sql, values, |mut row| {
+            texts.extend(row.take());
+            Ok(())
+        })
+        .await?;
+        Ok(texts)
     }
 
     /// The first column of a query that has few rows.

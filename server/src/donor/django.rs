@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::connection::Connection;
 use super::problem::Problem;
-use super::schema::{Column, Kind, Table, place, quoted, referred_by, user_like_tables};
+use super::schema::{Column, Kind, Table, literal, place, quoted, referred_by, user_like_tables};
 use crate::config::Adopt;
 
 /// A library with its tables, and the columns that are read of them.
@@ -127,6 +127,8 @@ pub struct Users {
     pub deleted: Option<String>,
     /// Claims of tokens, with their columns.
     pub attributes: Vec<(String, String)>,
+    /// The key of the only row that is read; `None`: all are.
+    pub only: Option<String>,
 }
 
 /// What is read of the database.
@@ -213,6 +215,9 @@ impl Users {
                 true => format!("({place} is null or not {place})"),
                 false => format!("{place} is null"),
             });
+        }
+        if let Some(key) = &self.only {
+            conditions.push(format!("{} = {}", place("u", &self.key), literal(key)));
         }
         match conditions.is_empty() {
             true => "1 = 1".to_owned(),
@@ -352,6 +357,7 @@ async fn users(
         proved: proved(&table, tables, settings)?,
         phone_proved: table.first_of(&["phone_verified", "is_phone_verified"]),
         attributes: attributes(&table, settings)?,
+        only: None,
         key,
         key_kind,
         login,

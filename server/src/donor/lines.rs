@@ -1,8 +1,7 @@
 //! The lines of the import file, in the order of `export.py`.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufWriter, Write as _};
+use std::io::Write;
 
 use serde_json::{Map, Value, json};
 
@@ -31,8 +30,8 @@ const PROVIDERS: &[(&str, &str)] = &[
 const SECONDS_OF_A_MINUTE: i64 = 60;
 
 /// Writes the import file, while the database is read.
-pub struct Lines<'d, P> {
-    file: BufWriter<File>,
+pub struct Lines<'d, W, P> {
+    file: W,
     counts: BTreeMap<&'static str, u64>,
     written: u64,
     progress: P,
@@ -41,14 +40,13 @@ pub struct Lines<'d, P> {
     now: i64,
 }
 
-impl<'d, P: Fn(u64)> Lines<'d, P> {
-    pub fn new(file: File, django: &'d Django, settings: &'d Adopt, now: i64, progress: P) -> Self {
-        let (file, counts) = (BufWriter::new(file), BTreeMap::new());
-        Lines { file, counts, written: 0, progress, django, settings, now }
+impl<'d, W: Write, P: Fn(u64)> Lines<'d, W, P> {
+    pub fn new(file: W, django: &'d Django, settings: &'d Adopt, now: i64, progress: P) -> Self {
+        Lines { file, counts: BTreeMap::new(), written: 0, progress, django, settings, now }
     }
 
     /// Writes all lines, and returns the file.
-    pub async fn write_all(mut self, connection: &mut Connection) -> Result<File, Problem> {
+    pub async fn write_all(mut self, connection: &mut Connection) -> Result<W, Problem> {
         self.write(
             "start",
             json!({
@@ -67,7 +65,7 @@ impl<'d, P: Fn(u64)> Lines<'d, P> {
         self.write_identities(connection, ALLAUTH, "date_joined").await?;
         let counts = json!({"counts": self.counts});
         self.write("end", counts)?;
-        self.file.into_inner().map_err(|error| Problem::File(error.into_error()))
+        Ok(self.file)
     }
 
     /// Writes a line of these members, without those that are null.
@@ -203,9 +201,14 @@ impl<'d, P: Fn(u64)> Lines<'d, P> {
         let django = self.django;
         let Some(tokens) = django.table(OUTSTANDING) else { return Ok(()) };
         let columns = columns(tokens, "t", &["jti", "token", "expires_at"]);
+        // Also those of users that are not read.
+        let users = match django.users.only {
+            Some(_) => django.users.joined_to("t"),
+            None => String::new(),
+        };
         let sql = format!(
             "select {columns} from {BLACKLISTED} as b join {OUTSTANDING} as t on t.id = b.token_id \
-             order by b.id"
+             {users} order by b.id"
         );
         connection
             .each(sql, |mut row| {

@@ -4,17 +4,19 @@
 mod connection;
 mod django;
 mod lines;
+mod look_up;
 mod problem;
 mod schema;
 mod value;
 
 use std::fs::File;
-use std::io::Seek as _;
+use std::io::{BufWriter, Seek as _};
 use std::path::Path;
 
 use self::connection::Connection;
 use self::django::Django;
 use self::lines::Lines;
+pub use self::look_up::{Source, Wanted};
 pub use self::problem::DonorError;
 use self::problem::Problem;
 use crate::config::Adopt;
@@ -66,9 +68,11 @@ async fn read(
     }
     let mut connection = Connection::open(database).await?;
     let django = Django::look(&mut connection, settings).await?;
-    let lines = Lines::new(nameless(folder, now)?, &django, settings, now, progress);
-    let mut file = lines.write_all(&mut connection).await?;
+    let file = BufWriter::new(nameless(folder, now)?);
+    let file =
+        Lines::new(file, &django, settings, now, progress).write_all(&mut connection).await?;
     connection.close().await;
+    let mut file = file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
     file.rewind()?;
     Ok((file, django.findings()))
 }

@@ -105,7 +105,7 @@ pub fn quoted(name: &str) -> String {
 }
 
 /// A text in a statement.
-fn literal(text: &str) -> String {
+pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 

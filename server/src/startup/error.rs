@@ -7,6 +7,7 @@ use crate::auth::SecretError;
 use crate::auth::password::HashError;
 use crate::auth::{NumberConflict, NumbersError};
 use crate::config::ConfigError;
+use crate::donor::DonorError;
 use crate::error::Error;
 use crate::mail::MailError;
 use crate::store::StoreError;
@@ -35,6 +36,8 @@ pub enum StartError {
     Superuser(&'static str),
     #[error(transparent)]
     Numbers(#[from] NumbersError),
+    #[error(transparent)]
+    Donor(#[from] DonorError),
     #[error(transparent)]
     Domain(#[from] Error),
 }

@@ -23,7 +23,8 @@ use crate::app_links::AppLinks;
 use crate::auth::Auth;
 use crate::auth::{SecretError, ServerSecret};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, MAX_FIRST_ID};
+use crate::donor;
 use crate::error::Error;
 use crate::http::listen::{self, Connections};
 use crate::http::requests::Requests;
@@ -53,6 +54,10 @@ pub struct Server {
     mailer: Arc<Mailer>,
     /// Where webhooks are sent, if anywhere.
     receiver: Option<Receiver>,
+    /// Where unknown accounts are looked up, if anywhere.
+    donor: Option<donor::Source>,
+    /// The numbers of adopted accounts are below this one.
+    numbers_end: i64,
     store: Store,
     metrics: Option<MetricsListener>,
     /// Prevents a second server on the same data.
@@ -75,6 +80,10 @@ impl Server {
         let app_links = AppLinks::new(&config, &public_url)?;
         let mailer = open_mailer(&config, &public_url)?;
         let receiver = Receiver::new(&config.webhooks, &config.outbound)?;
+        let donor = config.adopt.look_up.as_ref();
+        let donor = donor.map(|url| donor::Source::new(url.expose(), config.adopt.clone()));
+        let (donor, numbers_end) =
+            (donor.transpose()?, config.accounts.first_id.unwrap_or(MAX_FIRST_ID));
         let providers = Providers::new(&config.providers, &config.outbound, &public_url)
             .map_err(provider_problem)?;
         apis::number(&mut apis, &store, &clock).await?;
@@ -100,6 +109,8 @@ impl Server {
             auth,
             mailer: Arc::new(mailer),
             receiver,
+            donor,
+            numbers_end,
             store,
             _lock: lock,
         })
@@ -146,6 +157,9 @@ impl Server {
             let auth = Arc::clone(&self.auth);
             async move { auth.store_refused_attempts().await }
         });
+        let looking_up = self.donor.map(|donor| {
+            tokio::spawn(Arc::clone(&self.auth).answer_look_ups(donor, self.numbers_end))
+        });
         let (stop_mail, stopping) = watch::channel(false);
         let sending = self.receiver.map(|receiver| {
             tokio::spawn(Arc::clone(&self.auth).send_webhooks(receiver, stopping.clone()))
@@ -164,6 +178,9 @@ impl Server {
         sweeping.abort();
         counting.abort();
         refusing.abort();
+        if let Some(looking_up) = looking_up {
+            looking_up.abort();
+        }
         let delivered = async {
             let _ = delivering.await;
             if let Some(sending) = sending {

@@ -22,6 +22,8 @@ pub const ADOPTION_WRITES: &str = "adoption_writes";
 
 /// Where the replaced Django keeps its users, as JSON.
 pub const DJANGO_USERS: &str = "django_users";
+/// How many look-ups of single accounts have stored something besides these runs.
+pub const ADOPTION_LOOK_UPS: &str = "adoption_look_ups";
 
 /// For how many seconds the links work that a replaced Django has mailed, and until when there may
 /// be any.

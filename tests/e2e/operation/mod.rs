@@ -11,6 +11,7 @@ mod import_files;
 mod load;
 mod load_program;
 mod log_lines;
+mod look_ups;
 mod metrics;
 mod open_adoption;
 mod proxies;

@@ -6,6 +6,7 @@ mod completion;
 mod ended;
 mod item;
 mod ledger;
+mod look_up;
 pub mod names;
 pub mod report;
 mod reverse;

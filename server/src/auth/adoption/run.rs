@@ -14,13 +14,14 @@ use super::ledger::{ENDED_BY_ABSENCE, Ledger, Standing};
 use super::names::{Claims, number};
 use super::report::{Draft, Report, again, claims_of};
 use super::seen::State;
-use super::stored::{Outcome, Terms, store};
-use super::turn::Turn;
+use super::stored::{Outcome, Terms, standing_of, store};
+use super::turn::{Turn, look_ups};
 use crate::auth::accounts::django_links::accept_links;
 use crate::auth::adopting::{Phase, phase, set_phase};
 use crate::auth::domain::Auth;
 use crate::auth::policy::TokenForm;
 use crate::auth::sessions::cut_off::global_cut_off;
+use crate::donor::DonorError;
 use crate::error::Error;
 use crate::import_file::{FileError, ImportFile, SourceId};
 use crate::store::adopted::{self, Adopted};
@@ -113,6 +114,8 @@ struct Done {
 /// A run that stores something.
 struct Run {
     turn: Turn,
+    /// The look-ups before its first look at what is stored.
+    look_ups: i64,
     adoption: Adoption,
 }
 
@@ -123,6 +126,8 @@ pub enum AdoptionError {
     File(#[from] FileError),
     #[error(transparent)]
     Store(#[from] Error),
+    #[error(transparent)]
+    Donor(#[from] DonorError),
     #[error("the account {highest} is not below {end}: see accounts.first_id")]
     Number { highest: i64, end: i64 },
     #[error("a file as of a later time was stored already")]
@@ -158,6 +163,7 @@ impl Auth {
         self.check_phase(rules).await?;
         file.rewind().map_err(|problem| FileError::Unreadable { line: 1, problem })?;
         let claims = claims_of(&mut *file)?;
+        let look_ups = look_ups(&mut self.store.read().await?).await?;
         let mut ledger = Ledger::load(&self.store).await?;
         let (plan, disabled) = plan(again(file)?, &claims, &mut ledger, terms.now)?;
         self.check_plan(&plan, disabled + ledger_deletions(&ledger), ledger.accounts(), rules)
@@ -168,7 +174,7 @@ impl Auth {
         self.begin_adoption(&plan.file, turn).await?;
         let adoption =
             Adoption { file: plan.file, not_stored: plan.not_stored, ..Adoption::default() };
-        let mut run = Run { turn: turn.next(), adoption };
+        let mut run = Run { turn: turn.next(), look_ups, adoption };
         let mut lines = again(file)?;
         let mut batch = Vec::new();
         while let Some(record) = lines.next_record()? {
@@ -194,7 +200,7 @@ impl Auth {
         Ok(run.adoption)
     }
 
-    async fn adoption_terms(&self) -> Result<Terms, Error> {
+    pub(super) async fn adoption_terms(&self) -> Result<Terms, Error> {
         let mut tx = self.store.read().await?;
         let foreign_not_before = global_cut_off(&mut tx).await?;
         let policy = self.policies.iter().find(|policy| policy.form == TokenForm::ApiToken);
@@ -293,7 +299,7 @@ impl Auth {
         if batch.is_empty() {
             return Ok(());
         }
-        let turn = run.turn;
+        let (turn, known_look_ups) = (run.turn, run.look_ups);
         let storing = self.store.write(move |tx| {
             Box::pin(async move {
                 if !turn.take(tx).await? {
@@ -305,8 +311,16 @@ impl Auth {
                     _ => false,
                 };
                 let terms = Terms { may_be_deleted, ..terms };
+                let may_be_stored = look_ups(tx).await? != known_look_ups;
                 let mut done = Vec::with_capacity(batch.len());
-                for (item, standing) in batch {
+                for (item, planned) in batch {
+                    let standing = match may_be_stored {
+                        true => standing_of(tx, &item).await?,
+                        false => planned,
+                    };
+                    if standing == Standing::Same {
+                        continue;
+                    }
                     let kind = item.kind;
                     let account = item.owner.as_ref().map(SourceId::to_string).unwrap_or_default();
                     let outcome = store(tx, item, standing, terms).await?;

@@ -55,6 +55,20 @@ pub enum Outcome {
     Refused(&'static str),
 }
 
+/// How an item stands to what is stored now.
+pub async fn standing_of(tx: &mut Tx, item: &Item) -> Result<Standing> {
+    // Whether a token is spent already, storing it tells.
+    if matches!(&item.work, Work::Spent(_)) {
+        return Ok(Standing::New);
+    }
+    let row = adopted::adopted(tx, item.kind, item.key.clone()).await?;
+    Ok(match row {
+        None => Standing::New,
+        Some(row) if row.seen == item.seen => Standing::Same,
+        Some(_) => Standing::Changed,
+    })
+}
+
 pub async fn store(tx: &mut Tx, item: Item, standing: Standing, terms: Terms) -> Result<Outcome> {
     let Item { kind, key, seen, owner, work } = item;
     let is_new_account = matches!((&work, standing), (Work::Account(_), Standing::New));

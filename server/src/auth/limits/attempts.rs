@@ -27,6 +27,9 @@ pub struct Allowed {
 /// Exports of one account.
 const EXPORTS: Allowed = Allowed { attempts: 10, window: 3_600 };
 
+/// Look-ups at another system whose accounts are adopted, from one address.
+const LOOK_UPS: Allowed = Allowed { attempts: 100, window: 600 };
+
 /// The limits in force.
 #[derive(Clone, Copy, Debug)]
 pub struct LimitRules {
@@ -208,6 +211,12 @@ impl Limits {
     pub fn count_export(&self, account_id: i64, now: i64) -> Result<()> {
         let key = self.key.digest("exports", &account_id.to_be_bytes());
         let counter = Counter { key, target: None, allowed: EXPORTS, is_stored: false };
+        self.count(vec![counter], now).map(drop)
+    }
+
+    /// Counts a look-up at another system.
+    pub fn count_look_up(&self, from: IpAddr, now: i64) -> Result<()> {
+        let counter = self.at("look-ups", from, LOOK_UPS, false);
         self.count(vec![counter], now).map(drop)
     }
 

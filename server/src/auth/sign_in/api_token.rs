@@ -13,6 +13,7 @@ use crate::auth::requester::SignedIn;
 use crate::auth::secrets::random::hash;
 use crate::auth::sessions::session::end_live_session;
 use crate::auth::tokens::opaque::access_expiry;
+use crate::donor::Wanted;
 use crate::error::{Error, Result, TokenFault};
 use crate::request_record;
 use crate::store::adopted::API_TOKEN;
@@ -25,12 +26,24 @@ const STORED_EVERY: i64 = 24 * 3_600;
 const STORE_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Auth {
-    /// The owner of this API token or opaque access token; `from` as with [`Auth::signed_in`].
+    /// The owner of this API token or opaque access token; `from` as with [`Auth::signed_in`]. One
+    /// that another system may know is looked up there, if that is configured.
     pub(in crate::auth) async fn signed_in_by_api_token(
         &self,
         key: &str,
         from: Option<IpAddr>,
     ) -> Result<SignedIn> {
+        let found = self.owner_of_api_token(key, from).await;
+        let (Err(Error::AdoptionOpen { .. }), Some(address)) = (&found, from) else {
+            return found;
+        };
+        match self.look_up_there(Wanted::Token(key.to_owned()), address).await {
+            true => self.owner_of_api_token(key, from).await,
+            false => found,
+        }
+    }
+
+    async fn owner_of_api_token(&self, key: &str, from: Option<IpAddr>) -> Result<SignedIn> {
         let now = self.clock.now();
         let mut tx = self.store.read().await?;
         let hash = hash(key);

@@ -1,7 +1,7 @@
 //! Sign-in with an identifier and a password. An unknown identifier and a wrong password get the
 //! same answer at the same cost. So does a suspended account, unless the policy reveals its state
-//! after a correct password. While an adoption is open, all of them are "later". A success is one
-//! transaction.
+//! after a correct password. While an adoption is open, all of them are "later", and the name is
+//! looked up at the other system first, if that is configured. A success is one transaction.
 
 use std::net::IpAddr;
 
@@ -17,6 +17,7 @@ use crate::auth::sessions::reauthentication::stored_password;
 use crate::auth::sessions::session::{OpenedSession, Pair, SessionExtras, open_session};
 use crate::auth::tokens::opaque::ApiToken;
 use crate::auth::tokens::session_id::new_session_id;
+use crate::donor::Wanted;
 use crate::error::{Error, Result};
 use crate::identifier::Identifier;
 use crate::request_record;
@@ -50,6 +51,7 @@ pub struct SignedInAccount {
 }
 
 /// The data of a sign-in request.
+#[derive(Clone, Copy)]
 struct SignInRequest<'s> {
     identifier: Option<&'s Identifier>,
     password: &'s str,
@@ -123,7 +125,16 @@ impl Auth {
         let attempt = self.limits.reserve(Target::Name(name), from, is_known, self.clock.now());
         let attempt =
             attempt.inspect_err(|_| self.count_refused(account_id, Refusal::TooManyAttempts))?;
-        let opened = self.try_sign_in(policy, request, found, extras).await;
+        let mut opened = self.try_sign_in(policy, request, found, extras.clone()).await;
+        // Every name alike, so that the time does not tell which are known here or there.
+        if opened.as_ref().is_err_and(may_be_otherwise_there)
+            && self.look_up_there(Wanted::Name(spellings(who, name)), from).await
+        {
+            opened = match self.find_credentials(&request).await {
+                Ok(found) => self.try_sign_in(policy, request, found, extras).await,
+                Err(error) => Err(error),
+            };
+        }
         self.settle(attempt, &opened).await;
         opened.map_err(|error| {
             if let Some(refusal) = refusal_of(&error) {
@@ -249,6 +260,20 @@ fn mask_inactive(policy: &Policy, error: Error) -> Error {
             Error::InvalidCredentials
         }
         error => error,
+    }
+}
+
+/// Whether the other system may have another password, another state, or the name at all.
+fn may_be_otherwise_there(error: &Error) -> bool {
+    matches!(error, Error::InvalidCredentials | Error::AccountInactive)
+}
+
+/// A name as it was sent, and as it is compared here.
+fn spellings(who: &str, key: &str) -> Vec<String> {
+    let who = who.trim();
+    match who == key {
+        true => vec![key.to_owned()],
+        false => vec![who.to_owned(), key.to_owned()],
     }
 }
 

@@ -35,6 +35,8 @@ const GRACE_SECONDS: RangeInclusive<i64> = 0..=60;
 /// Other systems keep numbers in 31 bits, and there must be room above the first one.
 pub const MAX_FIRST_ID: i64 = 1 << 30;
 const FIRST_IDS: RangeInclusive<i64> = 1..=MAX_FIRST_ID;
+/// What URLs of databases begin with.
+const ENGINES: [&str; 3] = ["sqlite://", "postgres://", "postgresql://"];
 /// From UTC-12:00 to UTC+14:00.
 const UTC_OFFSETS: RangeInclusive<i64> = -720..=840;
 const SESSIONS: RangeInclusive<i64> = 1..=1_000_000;
@@ -149,8 +151,7 @@ impl Config {
     }
 
     fn check_database_url(&self) -> Checked {
-        let engines = ["sqlite://", "postgres://", "postgresql://"];
-        let has_engine = |url: &Secret| engines.iter().any(|e| url.expose().starts_with(e));
+        let has_engine = |url: &Secret| ENGINES.iter().any(|e| url.expose().starts_with(e));
         let is_known = self.database_url.as_ref().is_none_or(has_engine);
         require(is_known, "database_url", "must begin with sqlite:// or postgres://")?;
         match self.refused_ssl_mode() {
@@ -200,6 +201,9 @@ impl Accounts {
 
 impl Adopt {
     fn check(&self) -> Checked {
+        let has_engine = |url: &Secret| ENGINES.iter().any(|e| url.expose().starts_with(e));
+        let is_known = self.look_up.as_ref().is_none_or(has_engine);
+        require(is_known, "adopt.look_up", "must begin with sqlite:// or postgres://")?;
         require_range(self.link_seconds, &LIFETIMES, "adopt.link_seconds")?;
         require_range(self.utc_offset_minutes, &UTC_OFFSETS, "adopt.utc_offset_minutes")
     }

@@ -1,0 +1,112 @@
+//! One account of another system, adopted at once because a request names it: what a run of
+//! `propusk adopt` would store of it, and nothing else.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::item::Item;
+use super::ledger::Standing;
+use super::names::number;
+use super::report::claims_of;
+use super::run::AdoptionError;
+use super::stored::{Outcome, Terms, standing_of, store};
+use super::turn::note_look_up;
+use crate::auth::domain::Auth;
+use crate::auth::look_ups::Question;
+use crate::donor::{Source, Wanted};
+use crate::import_file::{ImportFile, Record, SourceId};
+
+/// How long the other system may take for one account.
+const LIMIT: Duration = Duration::from_secs(4);
+
+/// A record that was not stored.
+struct Refused {
+    kind: &'static str,
+    /// Its account there; empty if it has none.
+    account: String,
+    reason: &'static str,
+}
+
+impl Auth {
+    /// Answers questions about accounts that are unknown here, from the call on. The numbers of
+    /// adopted accounts are below `numbers_end`.
+    pub fn answer_look_ups(
+        self: Arc<Self>,
+        source: Source,
+        numbers_end: i64,
+    ) -> impl Future<Output = ()> {
+        let questions = self.look_ups.open();
+        async move {
+            let Some(mut questions) = questions else { return };
+            while let Some(Question { wanted, answered }) = questions.recv().await {
+                match timeout(LIMIT, self.adopt_one(&source, &wanted, numbers_end)).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => {
+                        tracing::warn!(%error, "an account of the other system was not adopted");
+                    }
+                    Err(_) => tracing::warn!("the other system does not answer in time"),
+                }
+                // The request may be gone.
+                let _ = answered.send(());
+            }
+        }
+    }
+
+    async fn adopt_one(
+        &self,
+        source: &Source,
+        wanted: &Wanted,
+        numbers_end: i64,
+    ) -> Result<(), AdoptionError> {
+        let terms = self.adoption_terms().await?;
+        let Some(lines) = source.look_up(wanted, terms.now).await? else { return Ok(()) };
+        let claims = claims_of(lines.as_slice())?;
+        let mut file = ImportFile::open(lines.as_slice())?;
+        let mut items = Vec::new();
+        while let Some(record) = file.next_record()? {
+            if let Record::Account(account) = &record
+                && let Some(highest) = number(&account.id).filter(|id| *id >= numbers_end)
+            {
+                return Err(AdoptionError::Number { highest, end: numbers_end });
+            }
+            if let Ok(Some(item)) = Item::of(record, file.line(), &claims, terms.now) {
+                items.push(item);
+            }
+        }
+        for Refused { kind, account, reason } in self.store_looked_up(items, terms).await? {
+            tracing::warn!(kind, account, reason, "a record of the other system was not adopted");
+        }
+        Ok(())
+    }
+
+    async fn store_looked_up(
+        &self,
+        items: Vec<Item>,
+        terms: Terms,
+    ) -> Result<Vec<Refused>, AdoptionError> {
+        let storing = self.store.write(move |tx| {
+            Box::pin(async move {
+                let mut refused = Vec::new();
+                if !note_look_up(tx).await? {
+                    return Ok(refused);
+                }
+                for item in items {
+                    let standing = standing_of(tx, &item).await?;
+                    if standing == Standing::Same {
+                        continue;
+                    }
+                    let kind = item.kind;
+                    let account = item.owner.as_ref().map(SourceId::to_string).unwrap_or_default();
+                    if let Outcome::Refused(reason) = store(tx, item, standing, terms).await? {
+                        refused.push(Refused { kind, account, reason });
+                    }
+                }
+                Ok(refused)
+            })
+        });
+        Ok(storing.await?)
+    }
+}
