@@ -1,5 +1,6 @@
 //! What a Django's database has of what is read: the table of users with its columns, and the
-//! tables of the usual libraries. A database that is none, or has but half of a library, is refused.
+//! tables of the usual libraries. A database that is none, or has but half of a library, is
+//! refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 

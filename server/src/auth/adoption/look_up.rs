@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::item::Item;
+use super::item::{ACCOUNT, Item};
 use super::ledger::Standing;
 use super::names::number;
 use super::report::claims_of;
@@ -18,6 +18,7 @@ use crate::auth::domain::Auth;
 use crate::auth::look_ups::Question;
 use crate::donor::{Source, Wanted};
 use crate::import_file::{ImportFile, Record, SourceId};
+use crate::store::accounts;
 
 /// How long the other system may take for one account.
 const LIMIT: Duration = Duration::from_secs(4);
@@ -100,6 +101,10 @@ impl Auth {
                     }
                     let kind = item.kind;
                     let account = item.owner.as_ref().map(SourceId::to_string).unwrap_or_default();
+                    let number = item.owner.as_ref().and_then(number);
+                    if let Some(number) = number.filter(|_| kind == ACCOUNT) {
+                        accounts::raise_sequence(tx, number).await?;
+                    }
                     if let Outcome::Refused(reason) = store(tx, item, standing, terms).await? {
                         refused.push(Refused { kind, account, reason });
                     }
