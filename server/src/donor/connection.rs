@@ -47,8 +47,8 @@ impl Row {
 
 /// Gives each row of the query to `$work`.
 macro_rules! each_row {
-    ($db:expr, $sql:expr, $values:expr, $work:expr) => {{
-        let mut query = sqlx::query(AssertSqlSafe($sql));
+    ($engine:ty, $db:expr, $sql:expr, $values:expr, $work:expr) => {{
+        let mut query = sqlx::query::<$engine>(AssertSqlSafe($sql));
         for value in $values {
             query = query.bind(value.clone());
         }
@@ -96,8 +96,8 @@ impl Connection {
         mut work: impl FnMut(Row) -> Result<(), Problem>,
     ) -> Result<(), Problem> {
         match self {
-            Connection::Sqlite(db) => each_row!(db, sql, values, work),
-            Connection::Postgres(db) => each_row!(db, sql, values, work),
+            Connection::Sqlite(db) => each_row!(sqlx::Sqlite, db, sql, values, work),
+            Connection::Postgres(db) => each_row!(sqlx::Postgres, db, sql, values, work),
         }
     }
 
