@@ -302,14 +302,15 @@ def export():
         for row in rows(application._default_manager.using(alias), "client_id", "client_secret", "client_type",
                         "authorization_grant_type", "name"):
             clients[row["pk"]] = row["client_id"]
-            secret = row["client_secret"] if row["client_type"] != "public" else None
+            # A public one has a secret too, which it sends where drf-social-oauth2 wants it.
+            is_public, secret = row["client_type"] == "public", row["client_secret"]
             known = {"secret_hash" if is_hashed(secret) else "secret_sha256":
                      secret if is_hashed(secret) else sha256(secret)} if secret else {}
-            if row["client_type"] != "public" and not secret:
+            if not is_public and not secret:
                 say("a confidential application has no secret: nobody can use it, here or there")
                 known = {"secret_hash": "!"}
             write(file, "oauth_client", id=row["client_id"], name=text(row["name"]), **known,
-                  allows_password=row["authorization_grant_type"] == "password" or None)
+                  is_public=is_public or None, allows_password=row["authorization_grant_type"] == "password" or None)
 
         def pair(row, client, **tokens):
             if row["user_id"] in exported and client in clients:

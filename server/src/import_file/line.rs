@@ -143,6 +143,7 @@ fn client(members: &mut Members) -> Result<Client, Flaw> {
     Ok(Client {
         id: members.needed_key("id")?,
         name: name(members, "name")?,
+        is_public: members.flag("is_public", secret.is_none())?,
         secret,
         allows_password: members.flag("allows_password", false)?,
     })

@@ -138,8 +138,10 @@ pub struct SpentToken {
 pub struct Client {
     pub id: String,
     pub name: Option<String>,
-    /// `None` is a public client.
+    /// A public client may have one, which it must show where the library asks for it.
     pub secret: Option<ClientSecret>,
+    /// It needs no secret to refresh its tokens.
+    pub is_public: bool,
     pub allows_password: bool,
 }
 

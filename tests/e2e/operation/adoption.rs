@@ -163,6 +163,40 @@ async fn adopted_owner_signs_in_and_live_tokens_work() {
 }
 
 #[tokio::test]
+async fn public_application_comes_with_the_secret_that_it_shows_to_convert() {
+    let operator = operator().await;
+    let app = |id: &str, is_public: bool| {
+        json!({
+            "kind": "oauth_client", "id": id, "secret_sha256": KEY_SHA256, "is_public": is_public,
+        })
+    };
+    let pair = json!({
+        "kind": "oauth_pair", "account": 1, "client": "open", "refresh_sha256": SECOND_SHA256,
+    });
+    let lines = [account(1, json!({})), app("open", true), app("closed", false), pair];
+    let text = import_file(1_000, &lines);
+    adopt(&operator, &text, &[]).await;
+    assert_no_change(&adopt(&operator, &text, &[]).await);
+    complete(&operator).await;
+    let server = operator.start(SETTINGS).await;
+    let refresh = async |client: &str, secret: Option<&str>, token: &str| {
+        let mut body = json!({
+            "grant_type": "refresh_token", "refresh_token": token, "client_id": client,
+        });
+        if let Some(secret) = secret {
+            body["client_secret"] = json!(secret);
+        }
+        server.client.post("/auth/token/", &body).await
+    };
+    assert_eq!(refresh("open", Some(SECOND_KEY), SECOND_KEY).await.status, 401);
+    assert_eq!(refresh("closed", None, SECOND_KEY).await.status, 401);
+    let with_secret = refresh("open", Some(KEY), SECOND_KEY).await;
+    assert_eq!(with_secret.status, 200, "{}", with_secret.text());
+    let without = refresh("open", None, &with_secret.field("refresh_token")).await;
+    assert_eq!(without.status, 200, "{}", without.text());
+}
+
+#[tokio::test]
 async fn foreign_id_and_attributes_come_with_the_account() {
     let operator = operator().await;
     let line = account(1, json!({"foreign_id": "u-1", "attributes": {"role": "editor"}}));

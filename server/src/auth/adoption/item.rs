@@ -249,7 +249,8 @@ pub fn identity_key(provider: &str, subject: &str) -> String {
 
 fn of_client(client: Client) -> Item {
     let secret = client.secret.as_ref().map(|secret| secret.stored());
-    let text = format!("{:?} {secret:?} {}", client.name, client.allows_password);
+    let Client { name, is_public, allows_password, .. } = &client;
+    let text = format!("{name:?} {secret:?} {is_public} {allows_password}");
     Item {
         kind: CLIENT,
         key: client.id.clone(),

@@ -624,7 +624,7 @@ async fn store_client(
     let id = client.id.clone();
     let client = OAuthClient {
         name: client.name.unwrap_or_else(|| id.clone()),
-        is_public: client.secret.is_none(),
+        is_public: client.is_public,
         secret_hash: client.secret.map(|secret| secret.stored().to_owned()),
         allows_password: client.allows_password,
         introspects: false,
