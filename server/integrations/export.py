@@ -3,9 +3,10 @@
     PROPUSK_EXPORT=/root/propusk/accounts.jsonl ./manage.py shell < export.py
 
 It needs the Django alone, 3.2 or later, with any user model and any database that Django reads. It only reads. It
-creates three kinds of files, readable by their owner only, and refuses to write over any: the import file, a
-propusk.toml beside it with the settings that it has found, and a file for each key of the Django. What it says goes
-to standard error, without names, hashes and keys. The form of the file: server/docs/import-format.md.
+creates three kinds of files, readable by their owner only, and writes over none: the import file, a propusk.toml
+beside it with the settings that it has found, and a file for each key of the Django. An import file that exists is an
+error; the others stay as an earlier export has written them. What it says goes to standard error, without names,
+hashes and keys. The form of the file: server/docs/import-format.md.
 
 Edit SETTINGS if your user model has other names than the usual ones.
 """
@@ -69,6 +70,18 @@ def export():
         if hasattr(os, "fchmod"):
             os.fchmod(handle, 0o600)
         return os.fdopen(handle, "w", encoding="utf-8", newline="\n")
+
+    def create_once(path, text):
+        """The same with this text, unless an earlier export has created it."""
+        try:
+            file = create(path)
+        except FileExistsError:
+            with open(path, "rb") as file:
+                if file.read() != text.encode():
+                    say(f"{path} is kept as it is: it differs from what the Django has now")
+            return
+        file.write(text)
+        close(file)
 
     def close(file):
         file.flush()
@@ -391,8 +404,9 @@ def export():
     def span(value):
         return int(value.total_seconds()) if isinstance(value, datetime.timedelta) else value
 
-    def write_settings(file, keys, highest):
-        put = lambda line="": file.write(line + "\n")
+    def settings_found(keys, highest):
+        lines = []
+        put = lambda line="": lines.append(line + "\n")
         put("# What export.py has found in the Django. Read it before you use it; remove what does not fit.")
         put()
         put("[tokens]")
@@ -424,17 +438,16 @@ def export():
         put(f"#   the user model signs in by {login}; password hashers:")
         for hasher in settings.PASSWORD_HASHERS:
             put(f"#     {hasher}")
+        return "".join(lines)
 
     def write_keys_of_django(folder):
         """The path of the file with the key of the tokens; None if they are signed with a private key."""
         signing = simple_jwt.get("SIGNING_KEY", settings.SECRET_KEY)
         signing = signing.decode() if isinstance(signing, bytes) else str(signing)
         path = os.path.join(folder, "django-signing-key")
-        with create(path) as file:
-            file.write(signing)
+        create_once(path, signing)
         if signing != settings.SECRET_KEY:
-            with create(os.path.join(folder, "django-secret-key")) as file:
-                file.write(str(settings.SECRET_KEY))
+            create_once(os.path.join(folder, "django-secret-key"), str(settings.SECRET_KEY))
             say("tokens have a key apart from SECRET_KEY; SECRET_KEY is for links that the Django has mailed")
         return path if str(simple_jwt.get("ALGORITHM", "HS256")).startswith("HS") else None
 
@@ -542,9 +555,7 @@ def export():
         highest = write_all(file)
         close(file)
         keys = write_keys_of_django(folder)
-        settings_file = create(os.path.join(folder, "propusk.toml"))
-        write_settings(settings_file, keys, highest)
-        close(settings_file)
+        create_once(os.path.join(folder, "propusk.toml"), settings_found(keys, highest))
     except FileExistsError as error:
         for one in created:
             os.unlink(one)
