@@ -30,6 +30,7 @@ SETTINGS = {
 
 def export():
     import base64
+    import calendar
     import datetime
     import decimal
     import hashlib
@@ -44,6 +45,7 @@ def export():
     from django.apps import apps
     from django.conf import settings
     from django.contrib.auth import get_user_model
+    from django.contrib.auth.hashers import identify_hasher
     from django.core.exceptions import FieldDoesNotExist
     from django.db import connections, router, transaction
     from django.utils import timezone
@@ -114,6 +116,17 @@ def export():
     def text(value):
         """A name as it is stored; the file has no NUL."""
         return str(value).replace("\0", "") if value not in (None, "") else None
+
+    def password(value):
+        """A hash as it is stored. The Django refuses one of a scheme that it does not have; others than Django's own
+        have a program of the project."""
+        if not value or value.startswith(("!", "$")):
+            return text(value)
+        try:
+            identify_hasher(value)
+            return text(value)
+        except ValueError:
+            return "refused$" + text(value)
 
     def account_id(value):
         return value if isinstance(value, int) else str(value)
@@ -243,7 +256,7 @@ def export():
             username=text(row[username]) if username else None,
             sign_up_name=text(row[login]),
             display_name=text(" ".join(str(row[name]) for name in shown_fields if row[name]).strip()),
-            password=text(row["password"]) if "password" in row else None,
+            password=password(row["password"]) if "password" in row else None,
             verified=verified or None,
             is_active=None if is_active else False,
             awaits_activation=waits or None,
@@ -298,8 +311,6 @@ def export():
                       issued_at=int(now if issued is None else issued), expires_at=int(expires))
 
     def write_oauth(file):
-        from django.contrib.auth.hashers import identify_hasher
-
         application = swapped("OAUTH2_PROVIDER_APPLICATION_MODEL", "oauth2_provider.Application")
         if not application:
             return
@@ -537,6 +548,8 @@ def export():
             version = ".".join(str(part) for part in __import__("django").VERSION[:3])
             write(file, "start", format="propusk-import", version=1, source=f"Django {version}", taken_at=now,
                   django_link_seconds=getattr(settings, "PASSWORD_RESET_TIMEOUT", None),
+                  # Its links have the local time.
+                  django_utc_offset=calendar.timegm(time.localtime(now)) - now,
                   django_users=user_table(connection.vendor))
             write_accounts(file)
             write_keys(file)

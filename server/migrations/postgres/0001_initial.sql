@@ -18,7 +18,8 @@ create table accounts (
     password_by_sign_in_at bigint,
     language text,
     session_generation bigint not null,
-    foreign_id text
+    foreign_id text,
+    unusable_password text
 );
 
 create index accounts_waiting on accounts (created_at) where awaits_activation = true;

@@ -70,6 +70,7 @@ fn start(members: &mut Members) -> Result<Start, Flaw> {
         source: members.text("source")?,
         taken_at: members.needed_time("taken_at")?,
         django_link_seconds: members.number("django_link_seconds")?,
+        django_utc_offset: members.utc_offset("django_utc_offset")?,
         django_users: django_users(members)?,
     })
 }

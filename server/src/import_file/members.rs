@@ -12,6 +12,7 @@ use super::record::SourceId;
 
 /// The years 1 to 9999.
 const TIMES: RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
+const UTC_OFFSETS: RangeInclusive<i64> = -86_399..=86_399;
 const MAX_TEXT_ID: usize = 255;
 const MAX_KEY: usize = 255;
 /// How much of an unknown member's name an error shows.
@@ -76,6 +77,15 @@ impl Members {
                 Some(number) => Ok(Some(number)),
                 None => Err(wrong(name, "a whole number")),
             },
+        }
+    }
+
+    /// How far a local time is ahead of UTC, in seconds.
+    pub fn utc_offset(&mut self, name: &'static str) -> Result<Option<i64>, Flaw> {
+        let Some(value) = self.take(name) else { return Ok(None) };
+        match value.as_i64().filter(|seconds| UTC_OFFSETS.contains(seconds)) {
+            Some(seconds) => Ok(Some(seconds)),
+            None => Err(wrong(name, "a whole number of seconds, less than a day")),
         }
     }
 

@@ -16,6 +16,8 @@ pub struct Start {
     pub taken_at: i64,
     /// For how long the links work that a Django has mailed.
     pub django_link_seconds: Option<u64>,
+    /// How far its local time is ahead of UTC, in seconds.
+    pub django_utc_offset: Option<i64>,
     /// Where a Django keeps its users.
     pub django_users: Option<DjangoUsers>,
 }

@@ -289,6 +289,7 @@ pub struct ImportedAccount {
     /// Foreign tokens from before this time are refused.
     pub foreign_not_before: i64,
     pub password_proved: bool,
+    pub unusable_password: Option<String>,
     pub new: NewAccount,
 }
 
@@ -303,8 +304,8 @@ pub async fn insert_imported_account(
         "insert into accounts (id, password, display_name, sign_up_name, is_superuser, is_active,
                                awaits_activation, language, created_at, imported, joined_at,
                                foreign_not_before, undated_refused, password_proved,
-                               last_sign_in_at, session_generation)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, true, $10, $11, $12, $13, $14, 0)
+                               last_sign_in_at, unusable_password, session_generation)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, true, $10, $11, $12, $13, $14, $15, 0)
          on conflict (id) do nothing
          returning id",
     )
@@ -322,6 +323,7 @@ pub async fn insert_imported_account(
     .bind(imported.foreign_not_before > 0)
     .bind(imported.password_proved)
     .bind(imported.last_sign_in_at)
+    .bind(imported.unusable_password)
     .fetch_optional(db).await)?;
     Ok(row.is_some())
 }
@@ -333,8 +335,8 @@ pub async fn insert_imported_without_number(tx: &mut Tx, imported: ImportedAccou
         "insert into accounts (password, display_name, sign_up_name, is_superuser, is_active,
                                awaits_activation, language, created_at, imported, joined_at,
                                foreign_not_before, undated_refused, password_proved,
-                               last_sign_in_at, session_generation)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, true, $9, $10, $11, $12, $13, 0)
+                               last_sign_in_at, unusable_password, session_generation)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, true, $9, $10, $11, $12, $13, $14, 0)
          returning id",
     )
     .bind(new.password)
@@ -350,6 +352,7 @@ pub async fn insert_imported_without_number(tx: &mut Tx, imported: ImportedAccou
     .bind(imported.foreign_not_before > 0)
     .bind(imported.password_proved)
     .bind(imported.last_sign_in_at)
+    .bind(imported.unusable_password)
     .fetch_one(db).await)?;
     tx.effects.note_account(id);
     Ok(id)
@@ -362,6 +365,8 @@ pub struct ImportedDetails {
     pub language: Option<&'static str>,
     pub joined_at: Option<i64>,
     pub last_sign_in_at: Option<i64>,
+    /// A Django's mark of an account without a password; links that it has mailed depend on it.
+    pub unusable_password: Option<String>,
 }
 
 /// Stores what another server says now. The last sign-in does not go back.
@@ -370,7 +375,8 @@ pub async fn update_imported_details(tx: &mut Tx, id: i64, details: ImportedDeta
         "update accounts set sign_up_name = $2, is_superuser = $3, language = $4, joined_at = $5,
                              last_sign_in_at = case when last_sign_in_at > $6
                                                     then last_sign_in_at
-                                                    else coalesce($6, last_sign_in_at) end
+                                                    else coalesce($6, last_sign_in_at) end,
+                             unusable_password = $7
          where id = $1",
     )
     .bind(id)
@@ -379,8 +385,17 @@ pub async fn update_imported_details(tx: &mut Tx, id: i64, details: ImportedDeta
     .bind(details.language)
     .bind(details.joined_at)
     .bind(details.last_sign_in_at)
+    .bind(details.unusable_password)
     .execute(db).await.map(|_| ()))?;
     Ok(())
+}
+
+/// What a Django has stored as the password of an account that has none.
+pub async fn unusable_password(tx: &mut Tx, id: i64) -> Result<Option<String>> {
+    let row: Option<Option<String>> = on!(tx, db => sqlx::query_scalar(
+        "select unusable_password from accounts where id = $1",
+    ).bind(id).fetch_optional(db).await)?;
+    Ok(row.flatten())
 }
 
 /// Raises the next account number above `number`, unless it is higher already. Each engine has its

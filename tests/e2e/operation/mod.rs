@@ -1,5 +1,6 @@
 //! The operator's side: settings, commands, starting, stopping, backups, outages.
 
+mod adopted_links;
 mod adoption;
 mod backups;
 mod commands;

@@ -3,6 +3,7 @@
 
 use crate::auth::mailing::django_link::{DjangoLinkKey, DjangoUser};
 use crate::auth::mailing::one_time_token::{Purpose, new_row};
+use crate::auth::password::REFUSED;
 use crate::error::Result;
 use crate::identifier::Kind;
 use crate::store::one_time_tokens::OneTimeToken;
@@ -11,9 +12,17 @@ use crate::store::{Tx, accounts, identifiers, meta, one_time_tokens};
 /// A Django puts its local time into its tokens, in whatever zone it is.
 const ZONES: i64 = 14 * 3_600;
 
-/// Records that links which were mailed before `taken_at` work for so many seconds.
-pub async fn accept_links(tx: &mut Tx, taken_at: i64, seconds: i64) -> Result<()> {
+/// Records that links which were mailed before `taken_at` work for so many seconds, and how far the
+/// Django's local time is ahead of UTC, if that is known.
+pub async fn accept_links(
+    tx: &mut Tx,
+    taken_at: i64,
+    seconds: i64,
+    utc_offset: Option<i64>,
+) -> Result<()> {
     meta::set(tx, meta::DJANGO_LINK_SECONDS, seconds.to_string()).await?;
+    let utc_offset = utc_offset.map(|offset| offset.to_string()).unwrap_or_default();
+    meta::set(tx, meta::DJANGO_LINK_OFFSET, utc_offset).await?;
     let until = taken_at.saturating_add(seconds).saturating_add(ZONES);
     meta::set(tx, meta::DJANGO_LINKS_UNTIL, until.to_string()).await
 }
@@ -42,24 +51,30 @@ pub async fn row_of_django_link(
     let account = account.filter(|account| account.imported && !account.undated_refused);
     let Some(account) = account else { return Ok(None) };
     let credentials = accounts::credentials(tx, account_id, String::new()).await?;
-    let password = credentials.and_then(|credentials| credentials.password);
+    let password = match credentials.and_then(|credentials| credentials.password) {
+        Some(password) => password,
+        // A Django stores some text for an account without a password too.
+        None => accounts::unusable_password(tx, account_id).await?.unwrap_or_default(),
+    };
+    let password = password.strip_prefix(REFUSED).unwrap_or(&password);
     let names = identifiers::identifiers(tx, account_id).await?;
     let email = names
         .into_iter()
         .find(|name| name.kind == Kind::Email.as_str() && name.left_at.is_none())
         .and_then(|name| name.imported_as);
-    let (Some(password), Some(email), Some(address)) = (password, email, account.email) else {
-        return Ok(None);
-    };
+    let (Some(email), Some(address)) = (email, account.email) else { return Ok(None) };
     let user = DjangoUser {
         id: account_id,
-        password: &password,
+        password,
         last_sign_in_at: account.last_sign_in_at,
         email: &email,
     };
     let made_at = key.made_at(token, &user);
-    let age = made_at.map(|made_at| now.saturating_sub(made_at));
-    let is_live = age.is_some_and(|age| (-ZONES..=seconds.saturating_add(ZONES)).contains(&age));
+    // Without the Django's time zone no link must die too early.
+    let zone = number(tx, meta::DJANGO_LINK_OFFSET).await?;
+    let (offset, leeway) = zone.map_or((0, ZONES), |offset| (offset, 0));
+    let age = made_at.map(|made_at| now.saturating_sub(made_at.saturating_sub(offset)));
+    let is_live = age.is_some_and(|age| (-ZONES..=seconds.saturating_add(leeway)).contains(&age));
     Ok(is_live.then(|| new_row(token, purpose, account_id, &address, now)))
 }
 

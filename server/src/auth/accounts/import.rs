@@ -77,6 +77,7 @@ impl Auth {
                         is_active: !new.awaits_activation,
                         foreign_not_before: global_cut_off(tx).await?,
                         password_proved: false,
+                        unusable_password: None,
                         new,
                     };
                     if !accounts::insert_imported_account(tx, number, imported).await? {

@@ -143,6 +143,7 @@ fn of_account(account: Account, line: u64, claims: &Claims) -> Item {
         language: account.language.as_deref().and_then(Language::parse).map(Language::code),
         joined_at: account.joined_at,
         last_sign_in_at: account.last_sign_in_at,
+        unusable_password: account.password.clone().filter(|hash| is_unusable(hash)),
     };
     let number = number(&id);
     // Tokens name an account by its id there.
@@ -191,9 +192,18 @@ fn kept_names(account: &Account, line: u64, claims: &Claims) -> Vec<KeptName> {
 }
 
 fn text_of(details: &ImportedDetails) -> String {
-    let ImportedDetails { sign_up_name, is_superuser, language, joined_at, last_sign_in_at } =
-        details;
-    format!("{sign_up_name:?} {is_superuser} {language:?} {joined_at:?} {last_sign_in_at:?}")
+    let ImportedDetails {
+        sign_up_name,
+        is_superuser,
+        language,
+        joined_at,
+        last_sign_in_at,
+        unusable_password,
+    } = details;
+    format!(
+        "{sign_up_name:?} {is_superuser} {language:?} {joined_at:?} {last_sign_in_at:?} \
+         {unusable_password:?}"
+    )
 }
 
 fn of_api_token(token: ApiToken) -> Item {

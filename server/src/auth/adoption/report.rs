@@ -19,6 +19,8 @@ pub struct Report {
     pub taken_at: i64,
     /// For how long the links work that a Django has mailed.
     pub django_link_seconds: Option<u64>,
+    /// How far its local time is ahead of UTC, in seconds.
+    pub django_utc_offset: Option<i64>,
     /// Where it keeps its users; the way back needs it.
     #[serde(skip)]
     pub django_users: Option<DjangoUsers>,
@@ -109,6 +111,7 @@ impl<'c> Draft<'c> {
             source: start.source.clone(),
             taken_at: start.taken_at,
             django_link_seconds: start.django_link_seconds,
+            django_utc_offset: start.django_utc_offset,
             django_users: start.django_users.clone(),
             ..Report::default()
         };

@@ -250,6 +250,7 @@ impl Auth {
     /// server with each batch.
     async fn begin_adoption(&self, file: &Report, turn: Turn) -> Result<(), AdoptionError> {
         let (highest, taken_at) = (file.accounts.highest_number, file.taken_at);
+        let utc_offset = file.django_utc_offset;
         let link_seconds = file.django_link_seconds.and_then(|seconds| i64::try_from(seconds).ok());
         let users = file.django_users.as_ref().map(serde_json::to_string).transpose();
         let users = users.map_err(Error::from)?;
@@ -263,7 +264,7 @@ impl Auth {
                     accounts::raise_sequence(tx, highest).await?;
                 }
                 if let Some(seconds) = link_seconds {
-                    accept_links(tx, taken_at, seconds).await?;
+                    accept_links(tx, taken_at, seconds, utc_offset).await?;
                 }
                 if let Some(users) = users {
                     meta::set(tx, meta::DJANGO_USERS, users).await?;

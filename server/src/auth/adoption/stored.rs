@@ -138,6 +138,7 @@ async fn insert_account(
         is_active: new.seen.state == State::Active,
         foreign_not_before: terms.foreign_not_before,
         password_proved: has_proved_password(&new),
+        unusable_password: new.details.unusable_password,
         new: NewAccount {
             password: new.password,
             display_name: new.display_name,

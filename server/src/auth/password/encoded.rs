@@ -441,7 +441,7 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 /// Names the scheme of a hash only if it is a known one: other text could be part of a secret.
 fn unsupported(encoded: &str) -> HashError {
     const KNOWN: &str = "2a 2b 2y argon2 argon2d argon2i argon2id bcrypt bcrypt_sha256 md5 pbkdf2 \
-        pbkdf2-sha256 pbkdf2-sha512 pbkdf2_sha1 pbkdf2_sha256 pbkdf2_sha512 scrypt sha1";
+        pbkdf2-sha256 pbkdf2-sha512 pbkdf2_sha1 pbkdf2_sha256 pbkdf2_sha512 refused scrypt sha1";
     let mut fields = encoded.strip_prefix('$').unwrap_or(encoded).split('$');
     let name = fields.next();
     let known = KNOWN.split(' ').find(|known| name == Some(known));
@@ -541,6 +541,7 @@ mod tests {
         for (encoded, scheme) in [
             ("pbkdf2_sha1$1000$salt$hash", "pbkdf2_sha1"),
             ("$argon2id$v=18", "argon2id"),
+            ("refused$md5$salt$hash", "refused"),
             ("5f4dcc3b5aa765d61d8327deb882cf99", "unknown"),
         ] {
             assert!(matches!(unsupported(encoded), HashError::Unsupported(name) if name == scheme));

@@ -12,5 +12,5 @@ pub mod rules;
 pub use dummy_cost::{CostSeed, SchemeCounts};
 pub use error::HashError;
 pub use hasher::{HashSettings, Hasher, Verdict, is_supported, scheme_name};
-pub use plain_and_hashed::{Password, PasswordHash, TooLong, is_unusable};
+pub use plain_and_hashed::{Password, PasswordHash, REFUSED, TooLong, is_unusable};
 pub use pool::{HashCounts, Origin};

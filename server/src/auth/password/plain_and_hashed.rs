@@ -81,6 +81,9 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
+/// Stands before a hash that the other system has and does not accept. Its owner resets the password.
+pub const REFUSED: &str = "refused$";
+
 /// Whether this is Django's mark of an account without a password.
 pub fn is_unusable(encoded: &str) -> bool {
     encoded.starts_with('!')
