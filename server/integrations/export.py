@@ -415,7 +415,7 @@ def export():
     def span(value):
         return int(value.total_seconds()) if isinstance(value, datetime.timedelta) else value
 
-    def settings_found(keys, highest):
+    def settings_found(keys, own_key, highest):
         lines = []
         put = lambda line="": lines.append(line + "\n")
         put("# What export.py has found in the Django. Read it before you use it; remove what does not fit.")
@@ -423,6 +423,8 @@ def export():
         put("[tokens]")
         put(f"secret_file = {quoted(keys)}" if keys else "# the tokens are signed with a private key: see below")
         put("accept_foreign = true")
+        if own_key:
+            put(f"django_secret_key_file = {quoted(own_key)}")
         put()
         put("[accounts]")
         if isinstance(highest, int):
@@ -452,15 +454,19 @@ def export():
         return "".join(lines)
 
     def write_keys_of_django(folder):
-        """The path of the file with the key of the tokens; None if they are signed with a private key."""
+        """The paths of the files with the key of the tokens, None if they are signed with a private key, and with
+        SECRET_KEY, None if it is that of the tokens too."""
         signing = simple_jwt.get("SIGNING_KEY", settings.SECRET_KEY)
         signing = signing.decode() if isinstance(signing, bytes) else str(signing)
         path = os.path.join(folder, "django-signing-key")
         create_once(path, signing)
+        own_key = None
         if signing != settings.SECRET_KEY:
-            create_once(os.path.join(folder, "django-secret-key"), str(settings.SECRET_KEY))
+            own_key = os.path.join(folder, "django-secret-key")
+            create_once(own_key, str(settings.SECRET_KEY))
             say("tokens have a key apart from SECRET_KEY; SECRET_KEY is for links that the Django has mailed")
-        return path if str(simple_jwt.get("ALGORITHM", "HS256")).startswith("HS") else None
+        is_shared = str(simple_jwt.get("ALGORITHM", "HS256")).startswith("HS")
+        return path if is_shared else None, own_key
 
     # The user model, for the way back -------------------------------------------------------------------------------
 
@@ -567,8 +573,8 @@ def export():
         file = create(path)
         highest = write_all(file)
         close(file)
-        keys = write_keys_of_django(folder)
-        create_once(os.path.join(folder, "propusk.toml"), settings_found(keys, highest))
+        keys, own_key = write_keys_of_django(folder)
+        create_once(os.path.join(folder, "propusk.toml"), settings_found(keys, own_key, highest))
     except FileExistsError as error:
         for one in created:
             os.unlink(one)

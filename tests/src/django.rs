@@ -136,7 +136,12 @@ impl Django {
 
     /// Runs `export.py` in a shell of this Django, and returns the import file.
     pub async fn export(&self, stack: Stack) -> PathBuf {
-        let file = self.directory.path().join("accounts.jsonl");
+        self.export_as("accounts.jsonl", stack).await
+    }
+
+    /// The same with this name, in the same folder.
+    pub async fn export_as(&self, name: &str, stack: Stack) -> PathBuf {
+        let file = self.directory.path().join(name);
         let mut shell = command(stack.requirements());
         let running = shell
             .args(["-m", "django", "shell"])

@@ -178,9 +178,12 @@ impl ServerSecret {
         Hs256::new(self.secret.as_bytes())
     }
 
-    /// Reads links that a Django server with the same `SECRET_KEY` has mailed.
-    pub fn django_links(&self) -> DjangoLinkKey {
-        DjangoLinkKey::new(self.secret.as_bytes())
+    /// Reads links that a Django server has mailed with its `SECRET_KEY`; none: the same key.
+    pub fn django_links(&self, secret_key: Option<&str>) -> DjangoLinkKey {
+        match secret_key {
+            Some(key) => DjangoLinkKey::new(key.as_bytes()),
+            None => DjangoLinkKey::new(self.secret.as_bytes()),
+        }
     }
 
     /// Signs user-name tokens.

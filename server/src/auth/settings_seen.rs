@@ -24,8 +24,14 @@ const OF_ONE_SERVER: [&str; 10] = [
     "password.threads",
     "password.queue",
 ];
-const SECRET_FILES: [&str; 5] =
-    ["secret_file", "database_url_file", "token_file", "smtp_url_file", "password_file"];
+const SECRET_FILES: [&str; 6] = [
+    "secret_file",
+    "secret_key_file",
+    "database_url_file",
+    "token_file",
+    "smtp_url_file",
+    "password_file",
+];
 /// Not a setting: its digest changes with the server's secret, and all others with it.
 const SECRET: &str = "tokens.secret";
 

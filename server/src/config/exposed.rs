@@ -40,6 +40,7 @@ impl Config {
         let named = [
             ("database_url_file", &self.database_url_file),
             ("tokens.secret_file", &self.tokens.secret_file),
+            ("tokens.django_secret_key_file", &self.tokens.django_secret_key_file),
             ("mail.smtp_url_file", &self.mail.smtp_url_file),
             ("superuser.password_file", &self.superuser.password_file),
             ("metrics.token_file", &self.metrics.token_file),

@@ -130,6 +130,10 @@ pub struct Tokens {
     /// Whether tokens of a replaced server, signed with the same secret, are accepted for accounts
     /// that were imported from it.
     pub accept_foreign: bool,
+    /// The key with which a replaced Django has signed the links that it has mailed. `None`: that of
+    /// its tokens.
+    pub django_secret_key: Option<Secret>,
+    pub django_secret_key_file: Option<PathBuf>,
     /// The algorithm of new signing keys.
     pub algorithm: Algorithm,
     /// The audience of `native` access tokens. `None`: the public URL.
@@ -632,6 +636,8 @@ impl Default for Tokens {
             secret: None,
             secret_file: None,
             accept_foreign: false,
+            django_secret_key: None,
+            django_secret_key_file: None,
             algorithm: Algorithm::default(),
             audience: None,
             key_overlap_seconds: 600,

@@ -96,7 +96,8 @@ impl Config {
     /// Every secret that may be in a file.
     fn secret_places(&mut self) -> Vec<SecretPlace<'_>> {
         let Config { database_url, database_url_file, .. } = self;
-        let Tokens { secret, secret_file, .. } = &mut self.tokens;
+        let Tokens { secret, secret_file, django_secret_key, django_secret_key_file, .. } =
+            &mut self.tokens;
         let Mail { smtp_url, smtp_url_file, .. } = &mut self.mail;
         let Superuser { password, password_file, .. } = &mut self.superuser;
         let Metrics { token, token_file, .. } = &mut self.metrics;
@@ -107,6 +108,7 @@ impl Config {
         let mut places = vec![
             place("database_url", database_url, database_url_file.as_ref()),
             place("tokens.secret", secret, secret_file.as_ref()),
+            place("tokens.django_secret_key", django_secret_key, django_secret_key_file.as_ref()),
             place("mail.smtp_url", smtp_url, smtp_url_file.as_ref()),
             place("superuser.password", password, password_file.as_ref()),
             place("metrics.token", token, token_file.as_ref()),
@@ -141,6 +143,7 @@ impl Config {
     pub(super) fn secrets(&self) -> Vec<(String, &Secret)> {
         let own = [
             ("tokens.secret", &self.tokens.secret),
+            ("tokens.django_secret_key", &self.tokens.django_secret_key),
             ("database_url", &self.database_url),
             ("mail.smtp_url", &self.mail.smtp_url),
             ("superuser.password", &self.superuser.password),

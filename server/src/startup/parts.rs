@@ -12,7 +12,7 @@ use crate::auth::{Allowed, LimitRules};
 use crate::auth::{Auth, Links, Parts, Policy};
 use crate::auth::{Issuer, SigningSettings};
 use crate::clock::Clock;
-use crate::config::{self, Config, ConfigError};
+use crate::config::{self, Config, ConfigError, Secret};
 use crate::dialects;
 use crate::http::listen::Connections;
 use crate::providers::{self, Providers};
@@ -35,6 +35,7 @@ pub async fn open_auth(
 ) -> Result<Auth, StartError> {
     refuse_secret_of_server(config, keys)?;
     let shares_user_names = config.shares_user_names();
+    let link_key = config.tokens.django_secret_key.as_ref().map(Secret::expose);
     let parts = Parts {
         store,
         clock,
@@ -45,7 +46,7 @@ pub async fn open_auth(
         user_names: if shares_user_names { keys.simple_jwt() } else { keys.user_names() },
         shares_user_names,
         one_time: keys.one_time(),
-        django_links: config.tokens.accept_foreign.then(|| keys.django_links()),
+        django_links: config.tokens.accept_foreign.then(|| keys.django_links(link_key)),
         flow_key: keys.flows(),
         refresh_key: keys.refresh(),
         digest_key: keys.limits(),

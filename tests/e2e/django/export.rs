@@ -111,6 +111,18 @@ async fn export_of_a_django_without_accounts_is_a_whole_file() {
     }
 }
 
+/// As the handbook's last copy does.
+#[tokio::test]
+async fn later_export_into_the_same_folder_leaves_the_settings_as_they_are() {
+    let django = Django::start(Stack::Simplejwt).await;
+    let first = django.export(Stack::Simplejwt).await;
+    let settings = first.with_file_name("propusk.toml");
+    std::fs::write(&settings, "# Edited.\n").expect("a file");
+    let last = django.export_as("last.jsonl", Stack::Simplejwt).await;
+    assert!(last.exists() && first.exists());
+    assert_eq!(std::fs::read_to_string(&settings).expect("a file"), "# Edited.\n");
+}
+
 #[tokio::test]
 async fn adopted_key_and_pair_of_a_real_django_work() {
     let django = Django::start(Stack::DjoserToken).await;

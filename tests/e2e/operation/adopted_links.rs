@@ -7,7 +7,6 @@ use propusk_tests::SECRET;
 use propusk_tests::http::Client;
 use propusk_tests::import_file::import_file;
 use propusk_tests::operator::Operator;
-use propusk_tests::process::Process;
 use propusk_tests::user::{NEW_PASSWORD, PASSWORD};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -35,9 +34,9 @@ fn email(id: i64) -> String {
 
 /// The token of a link that a Django has mailed at this time by its own clock to an owner who has
 /// never signed in.
-fn django_token(id: i64, password: &str, made_at: i64) -> String {
+fn django_token(secret_key: &str, id: i64, password: &str, made_at: i64) -> String {
     let seconds = made_at - EPOCH;
-    let key = Sha256::new_with_prefix(SALT).chain_update(SECRET).finalize();
+    let key = Sha256::new_with_prefix(SALT).chain_update(secret_key).finalize();
     let mut mac = Hmac::<Sha256>::new_from_slice(&key).expect("a key");
     mac.update(format!("{id}{password}{seconds}{}", email(id)).as_bytes());
     let code = mac.finalize().into_bytes();
@@ -56,8 +55,8 @@ fn base_36(mut number: i64) -> String {
     digits.iter().rev().collect()
 }
 
-/// A server that has adopted these accounts of a Django whose local time is ahead by so much.
-async fn successor(operator: &Operator, accounts: &[Value], utc_offset: i64) -> Process {
+/// Adopts these accounts of a Django whose local time is ahead by so much.
+async fn adopt(operator: &Operator, accounts: &[Value], utc_offset: i64) {
     operator.store().await.close().await;
     let text = import_file(Clock::system().now(), accounts);
     let links =
@@ -67,7 +66,6 @@ async fn successor(operator: &Operator, accounts: &[Value], utc_offset: i64) -> 
         let finished = operator.run(SETTINGS, arguments, "").await;
         assert!(finished.status.success(), "{}", finished.stderr);
     }
-    operator.start(SETTINGS).await
 }
 
 async fn status_of_reset(client: &Client, uid: &str, token: &str) -> u16 {
@@ -96,16 +94,17 @@ async fn mailed_link_of_an_account_without_a_password_that_is_accepted_works_onc
         account(8, json!({})),
         account(9, json!({"password": format!("refused${HASH}")})),
     ];
-    let server = successor(&operator, &accounts, 0).await;
+    adopt(&operator, &accounts, 0).await;
+    let server = operator.start(SETTINGS).await;
     let client = &server.client;
     let made_at = Clock::system().now() - 60;
     let [seven, eight, nine] = UIDS;
-    let activation = json!({"uid": seven, "token": django_token(7, UNUSABLE, made_at)});
+    let activation = json!({"uid": seven, "token": django_token(SECRET, 7, UNUSABLE, made_at)});
     assert_eq!(client.post("/auth/users/activation/", &activation).await.status, 204);
     assert!(client.post("/auth/users/activation/", &activation).await.status.is_client_error());
     assert!(!signs_in(client, 9, PASSWORD).await);
     for (id, uid, password) in [(8, eight, ""), (9, nine, HASH)] {
-        let token = django_token(id, password, made_at);
+        let token = django_token(SECRET, id, password, made_at);
         assert_eq!(status_of_reset(client, uid, &token).await, 204, "{id}");
         assert_eq!(status_of_reset(client, uid, &token).await, 400, "{id}");
         assert!(signs_in(client, id, NEW_PASSWORD).await, "{id}");
@@ -117,14 +116,31 @@ async fn mailed_link_lives_as_long_as_at_the_django_in_its_time_zone() {
     for utc_offset in [-6 * 3_600, 0, 3 * 3_600] {
         let operator = Operator::new().await;
         let account = json!({"kind": "account", "id": 7, "email": email(7), "password": HASH});
-        let server = successor(&operator, &[account], utc_offset).await;
+        adopt(&operator, &[account], utc_offset).await;
+        let server = operator.start(SETTINGS).await;
         let now = Clock::system().now() + utc_offset;
         let [seven, ..] = UIDS;
         // A minute is more than the test takes.
         for (age, status) in [(LINK_SECONDS + 60, 400), (LINK_SECONDS - 60, 204)] {
-            let token = django_token(7, HASH, now - age);
+            let token = django_token(SECRET, 7, HASH, now - age);
             let answered = status_of_reset(&server.client, seven, &token).await;
             assert_eq!(answered, status, "{utc_offset} {age}");
         }
+    }
+}
+
+#[tokio::test]
+async fn mailed_link_of_a_django_whose_tokens_have_another_key_is_checked_with_its_own() {
+    let secret_key = "another-key-of-a-django-0123456789abcdef";
+    let operator = Operator::new().await;
+    let account = json!({"kind": "account", "id": 7, "email": email(7), "password": HASH});
+    adopt(&operator, &[account], 0).await;
+    let settings = [SETTINGS, &[("PROPUSK_TOKENS__DJANGO_SECRET_KEY", secret_key)]].concat();
+    let server = operator.start(&settings).await;
+    let made_at = Clock::system().now() - 60;
+    let [seven, ..] = UIDS;
+    for (key, status) in [(SECRET, 400), (secret_key, 204)] {
+        let token = django_token(key, 7, HASH, made_at);
+        assert_eq!(status_of_reset(&server.client, seven, &token).await, status);
     }
 }

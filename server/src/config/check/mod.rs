@@ -183,6 +183,8 @@ impl Tokens {
                            given to its users";
             require(accounts.first_id.is_some(), key, problem)?;
         }
+        let is_of_use = self.accept_foreign || self.django_secret_key.is_none();
+        require(is_of_use, "tokens.django_secret_key", "needs tokens.accept_foreign")?;
         let overlap = self.key_overlap_seconds;
         require_range(overlap, &KEY_OVERLAP_SECONDS, "tokens.key_overlap_seconds")?;
         let is_blank = self.audience.as_ref().is_some_and(|audience| audience.trim().is_empty());
@@ -415,6 +417,10 @@ mod tests {
                 "tokens.key_overlap_seconds: must be from 300 to 604800",
             ),
             (|c| c.tokens.audience = Some(" ".to_owned()), "tokens.audience: must not be blank"),
+            (
+                |c| c.tokens.django_secret_key = Some(Secret::new("key")),
+                "tokens.django_secret_key: needs tokens.accept_foreign",
+            ),
             (
                 |c| c.tokens.accept_foreign = true,
                 "tokens.accept_foreign: needs tokens.secret, the replaced server's key",
