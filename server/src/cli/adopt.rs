@@ -252,7 +252,7 @@ fn lines(report: &Report) -> Vec<String> {
         counted(accounts.with_text_ids, "accounts: with ids that are no numbers"),
         counted(accounts.with_all_names, "accounts: with all their names"),
         counted(accounts.without_names, "accounts: that no name finds"),
-        counted(accounts.named_by_address, "accounts: whose username is their address"),
+        named_by_address(report),
         counted(accounts.without_password, "accounts: without a password"),
     ]);
     if let Some(highest) = accounts.highest_number {
@@ -273,6 +273,20 @@ fn lines(report: &Report) -> Vec<String> {
     );
     lines.extend(report.parked.iter().map(|(reason, names)| parked_line(reason, names)));
     lines
+}
+
+/// A username that is the account's own address finds it where an API signs in by addresses.
+fn named_by_address(report: &Report) -> String {
+    let line =
+        counted(report.accounts.named_by_address, "accounts: whose username is their address");
+    let ids: Vec<_> = report.named_by_address.iter().take(SHOWN).map(String::as_str).collect();
+    match ids.is_empty() {
+        true => line,
+        false if report.named_by_address.len() > SHOWN => {
+            format!("{line}: {}, and more", ids.join(", "))
+        }
+        false => format!("{line}: {}", ids.join(", ")),
+    }
 }
 
 fn counted(count: u64, what: &str) -> String {

@@ -12,6 +12,9 @@ use crate::import_file::{
     Account, DjangoUsers, FileError, Identity, IdentityKey, ImportFile, OpaquePair, Record, Start,
 };
 
+/// How many accounts with a harmless oddity are listed.
+const LISTED: usize = 1_000;
+
 /// What an import file brings.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
@@ -33,6 +36,8 @@ pub struct Report {
     pub unsupported_passwords: BTreeMap<&'static str, u64>,
     /// Names that do not find their account, by reason.
     pub parked: BTreeMap<&'static str, Vec<ParkedName>>,
+    /// The first accounts of [`Accounts::named_by_address`]: in some systems that is everybody.
+    pub named_by_address: Vec<String>,
     pub tokens: BTreeMap<&'static str, u64>,
     /// By provider, and whether it is known by subject or address.
     pub identities: BTreeMap<String, u64>,
@@ -170,6 +175,9 @@ impl<'c> Draft<'c> {
             let reason = match self.claims.fate(account, line, kind, text) {
                 Fate::Repeated => {
                     self.report.accounts.named_by_address += 1;
+                    if self.report.named_by_address.len() < LISTED {
+                        self.report.named_by_address.push(name.account);
+                    }
                     continue;
                 }
                 Fate::Kept => {
@@ -281,6 +289,7 @@ mod tests {
             ("unreadable", parked("9", "phone", None)),
         ]);
         assert_eq!(report.parked, expected);
+        assert_eq!(report.named_by_address, ["5"]);
         let tokens = BTreeMap::from([
             ("api_token", 1),
             ("oauth_pair, access token only", 1),
