@@ -322,10 +322,13 @@ def export():
             except ValueError:
                 return False
 
-        clients = {}
+        clients, others = {}, {}
         for row in rows(application._default_manager.using(alias), "client_id", "client_secret", "client_type",
                         "authorization_grant_type", "name"):
             clients[row["pk"]] = row["client_id"]
+            grant = row["authorization_grant_type"]
+            if grant != "password":
+                others[grant] = others.get(grant, 0) + 1
             # A public one has a secret too, which it sends where drf-social-oauth2 wants it.
             is_public, secret = row["client_type"] == "public", row["client_secret"]
             known = {"secret_hash" if is_hashed(secret) else "secret_sha256":
@@ -334,7 +337,10 @@ def export():
                 say("a confidential application has no secret: nobody can use it, here or there")
                 known = {"secret_hash": "!"}
             write(file, "oauth_client", id=row["client_id"], name=text(row["name"]), **known,
-                  is_public=is_public or None, allows_password=row["authorization_grant_type"] == "password" or None)
+                  is_public=is_public or None, allows_password=grant == "password" or None)
+        for grant, count in sorted(others.items()):
+            say(f"applications with the grant {grant}: {count}; they convert and refresh tokens, the grant itself has no "
+                "counterpart")
 
         def pair(row, client, **tokens):
             if row["user_id"] in exported and client in clients:
@@ -353,6 +359,10 @@ def export():
                 opened = dict(access_sha256=sha256(row["access_token__token"]),
                               access_expires_at=seconds(row["access_token__expires"]))
             pair(row, row["application_id"], refresh_sha256=sha256(row["token"]), **opened)
+        of_nobody = access._default_manager.using(alias).filter(user__isnull=True, expires__gt=timezone.now())
+        of_nobody = of_nobody.count()
+        if of_nobody:
+            say(f"access tokens of applications alone, which cannot be kept: {of_nobody}")
         paired = live.filter(access_token__isnull=False).values("access_token")
         alone = access._default_manager.using(alias).filter(user__isnull=False).exclude(pk__in=paired)
         for row in rows(alone, "token", "user_id", "application_id", "created", "expires", "scope"):
