@@ -566,6 +566,7 @@ def export():
                   django_link_seconds=getattr(settings, "PASSWORD_RESET_TIMEOUT", None),
                   # Its links have the local time.
                   django_utc_offset=calendar.timegm(time.localtime(now)) - now,
+                  django_local_times=None if settings.USE_TZ else True,
                   django_users=user_table(connection.vendor))
             write_accounts(file)
             write_keys(file)

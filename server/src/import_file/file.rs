@@ -236,6 +236,10 @@ mod tests {
         let newer = START.replace(r#""version":1"#, r#""version":2"#);
         let error = "line 1: `version` must be 1: this version of the server reads no other";
         assert_eq!(check(&[&newer]), Err(error.to_owned()));
+        let far = START.replace(r#""version":1"#, r#""version":1,"django_utc_offset":86400"#);
+        let error =
+            "line 1: `django_utc_offset` must be a whole number of seconds, less than a day";
+        assert_eq!(check(&[&far]), Err(error.to_owned()));
         let long = "x".repeat(MAX_LINE + 1);
         assert_eq!(refusal(&[&long]), format!("line 2: longer than {MAX_LINE} bytes"));
     }

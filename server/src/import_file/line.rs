@@ -71,6 +71,7 @@ fn start(members: &mut Members) -> Result<Start, Flaw> {
         taken_at: members.needed_time("taken_at")?,
         django_link_seconds: members.number("django_link_seconds")?,
         django_utc_offset: members.utc_offset("django_utc_offset")?,
+        django_local_times: members.flag("django_local_times", false)?,
         django_users: django_users(members)?,
     })
 }

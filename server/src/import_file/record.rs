@@ -18,6 +18,8 @@ pub struct Start {
     pub django_link_seconds: Option<u64>,
     /// How far its local time is ahead of UTC, in seconds.
     pub django_utc_offset: Option<i64>,
+    /// Whether it stores local times (`USE_TZ` off), on which its links depend.
+    pub django_local_times: bool,
     /// Where a Django keeps its users.
     pub django_users: Option<DjangoUsers>,
 }

@@ -31,6 +31,8 @@ pub const DJANGO_LINK_SECONDS: &str = "django_link_seconds";
 pub const DJANGO_LINKS_UNTIL: &str = "django_links_until";
 /// How far its local time, which its links have, is ahead of UTC, in seconds; empty if unknown.
 pub const DJANGO_LINK_OFFSET: &str = "django_link_offset";
+/// Whether its accounts have local times too: 0 or 1.
+pub const DJANGO_LOCAL_TIMES: &str = "django_local_times";
 
 /// Stores `value` under `name` if there is none yet, and returns the stored value.
 pub async fn get_or_insert(tx: &mut Tx, name: impl Into<String>, value: String) -> Result<String> {

@@ -35,10 +35,21 @@ fn email(id: i64) -> String {
 /// The token of a link that a Django has mailed at this time by its own clock to an owner who has
 /// never signed in.
 fn django_token(secret_key: &str, id: i64, password: &str, made_at: i64) -> String {
+    django_token_after(secret_key, id, password, "", made_at)
+}
+
+/// The same for an owner who has signed in at this time, as Python prints it.
+fn django_token_after(
+    secret_key: &str,
+    id: i64,
+    password: &str,
+    signed_in: &str,
+    made_at: i64,
+) -> String {
     let seconds = made_at - EPOCH;
     let key = Sha256::new_with_prefix(SALT).chain_update(secret_key).finalize();
     let mut mac = Hmac::<Sha256>::new_from_slice(&key).expect("a key");
-    mac.update(format!("{id}{password}{seconds}{}", email(id)).as_bytes());
+    mac.update(format!("{id}{password}{signed_in}{seconds}{}", email(id)).as_bytes());
     let code = mac.finalize().into_bytes();
     let code: String = code.iter().map(|byte| format!("{byte:02x}")).collect();
     let code: String = code.chars().step_by(2).collect();
@@ -57,11 +68,16 @@ fn base_36(mut number: i64) -> String {
 
 /// Adopts these accounts of a Django whose local time is ahead by so much.
 async fn adopt(operator: &Operator, accounts: &[Value], utc_offset: i64) {
+    adopt_with(operator, accounts, utc_offset, false).await;
+}
+
+async fn adopt_with(operator: &Operator, accounts: &[Value], utc_offset: i64, is_local: bool) {
     operator.store().await.close().await;
     let text = import_file(Clock::system().now(), accounts);
-    let links =
-        format!(r#""django_link_seconds":{LINK_SECONDS},"django_utc_offset":{utc_offset},"#);
-    operator.write("accounts.jsonl", &text.replacen('{', &format!("{{{links}"), 1));
+    let links = format!(
+        r#"{{"django_link_seconds":{LINK_SECONDS},"django_utc_offset":{utc_offset},"django_local_times":{is_local},"#
+    );
+    operator.write("accounts.jsonl", &text.replacen('{', &links, 1));
     for arguments in [&["adopt", "accounts.jsonl", "--final"][..], &["adopt", "--complete"]] {
         let finished = operator.run(SETTINGS, arguments, "").await;
         assert!(finished.status.success(), "{}", finished.stderr);
@@ -142,5 +158,23 @@ async fn mailed_link_of_a_django_whose_tokens_have_another_key_is_checked_with_i
     for (key, status) in [(SECRET, 400), (secret_key, 204)] {
         let token = django_token(key, 7, HASH, made_at);
         assert_eq!(status_of_reset(&server.client, seven, &token).await, status);
+    }
+}
+
+#[tokio::test]
+async fn mailed_link_of_an_owner_who_has_signed_in_works_whatever_times_the_django_stores() {
+    for (is_local, signed_in) in [(false, "2026-01-02 03:04:05"), (true, "2026-01-02 06:04:05")] {
+        let operator = Operator::new().await;
+        let account = json!({
+            "kind": "account", "id": 7, "email": email(7), "password": HASH,
+            "last_sign_in_at": "2026-01-02T03:04:05Z",
+        });
+        let utc_offset = 3 * 3_600;
+        adopt_with(&operator, &[account], utc_offset, is_local).await;
+        let server = operator.start(SETTINGS).await;
+        let made_at = Clock::system().now() + utc_offset - 60;
+        let [seven, ..] = UIDS;
+        let token = django_token_after(SECRET, 7, HASH, signed_in, made_at);
+        assert_eq!(status_of_reset(&server.client, seven, &token).await, 204, "{signed_in}");
     }
 }

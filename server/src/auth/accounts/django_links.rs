@@ -12,17 +12,27 @@ use crate::store::{Tx, accounts, identifiers, meta, one_time_tokens};
 /// A Django puts its local time into its tokens, in whatever zone it is.
 const ZONES: i64 = 14 * 3_600;
 
-/// Records that links which were mailed before `taken_at` work for so many seconds, and how far the
-/// Django's local time is ahead of UTC, if that is known.
+/// The times of the Django.
+#[derive(Clone, Copy)]
+pub struct DjangoClock {
+    /// How far its local time is ahead of UTC, in seconds, if that is known.
+    pub utc_offset: Option<i64>,
+    /// Whether its accounts have local times.
+    pub is_local: bool,
+}
+
+/// Records that links which were mailed before `taken_at` work for so many seconds.
 pub async fn accept_links(
     tx: &mut Tx,
     taken_at: i64,
     seconds: i64,
-    utc_offset: Option<i64>,
+    clock: DjangoClock,
 ) -> Result<()> {
     meta::set(tx, meta::DJANGO_LINK_SECONDS, seconds.to_string()).await?;
-    let utc_offset = utc_offset.map(|offset| offset.to_string()).unwrap_or_default();
+    let utc_offset = clock.utc_offset.map(|offset| offset.to_string()).unwrap_or_default();
     meta::set(tx, meta::DJANGO_LINK_OFFSET, utc_offset).await?;
+    let is_local = i64::from(clock.is_local).to_string();
+    meta::set(tx, meta::DJANGO_LOCAL_TIMES, is_local).await?;
     let until = taken_at.saturating_add(seconds).saturating_add(ZONES);
     meta::set(tx, meta::DJANGO_LINKS_UNTIL, until.to_string()).await
 }
@@ -63,16 +73,18 @@ pub async fn row_of_django_link(
         .find(|name| name.kind == Kind::Email.as_str() && name.left_at.is_none())
         .and_then(|name| name.imported_as);
     let (Some(email), Some(address)) = (email, account.email) else { return Ok(None) };
-    let user = DjangoUser {
-        id: account_id,
-        password,
-        last_sign_in_at: account.last_sign_in_at,
-        email: &email,
-    };
-    let made_at = key.made_at(token, &user);
     // Without the Django's time zone no link must die too early.
     let zone = number(tx, meta::DJANGO_LINK_OFFSET).await?;
     let (offset, leeway) = zone.map_or((0, ZONES), |offset| (offset, 0));
+    let has_local_times = number(tx, meta::DJANGO_LOCAL_TIMES).await? == Some(1);
+    let ahead = if has_local_times { offset } else { 0 };
+    let user = DjangoUser {
+        id: account_id,
+        password,
+        last_sign_in_at: account.last_sign_in_at.map(|at| at.saturating_add(ahead)),
+        email: &email,
+    };
+    let made_at = key.made_at(token, &user);
     let age = made_at.map(|made_at| now.saturating_sub(made_at.saturating_sub(offset)));
     let is_live = age.is_some_and(|age| (-ZONES..=seconds.saturating_add(leeway)).contains(&age));
     Ok(is_live.then(|| new_row(token, purpose, account_id, &address, now)))

@@ -24,6 +24,8 @@ pub struct Report {
     pub django_link_seconds: Option<u64>,
     /// How far its local time is ahead of UTC, in seconds.
     pub django_utc_offset: Option<i64>,
+    /// Whether it stores local times, on which its links depend.
+    pub django_local_times: bool,
     /// Where it keeps its users; the way back needs it.
     #[serde(skip)]
     pub django_users: Option<DjangoUsers>,
@@ -117,6 +119,7 @@ impl<'c> Draft<'c> {
             taken_at: start.taken_at,
             django_link_seconds: start.django_link_seconds,
             django_utc_offset: start.django_utc_offset,
+            django_local_times: start.django_local_times,
             django_users: start.django_users.clone(),
             ..Report::default()
         };

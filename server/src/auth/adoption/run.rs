@@ -16,7 +16,7 @@ use super::report::{Draft, Report, again, claims_of};
 use super::seen::State;
 use super::stored::{Outcome, Terms, standing_of, store};
 use super::turn::{Turn, look_ups};
-use crate::auth::accounts::django_links::accept_links;
+use crate::auth::accounts::django_links::{DjangoClock, accept_links};
 use crate::auth::adopting::{Phase, phase, set_phase};
 use crate::auth::domain::Auth;
 use crate::auth::policy::TokenForm;
@@ -250,7 +250,8 @@ impl Auth {
     /// server with each batch.
     async fn begin_adoption(&self, file: &Report, turn: Turn) -> Result<(), AdoptionError> {
         let (highest, taken_at) = (file.accounts.highest_number, file.taken_at);
-        let utc_offset = file.django_utc_offset;
+        let clock =
+            DjangoClock { utc_offset: file.django_utc_offset, is_local: file.django_local_times };
         let link_seconds = file.django_link_seconds.and_then(|seconds| i64::try_from(seconds).ok());
         let users = file.django_users.as_ref().map(serde_json::to_string).transpose();
         let users = users.map_err(Error::from)?;
@@ -264,7 +265,7 @@ impl Auth {
                     accounts::raise_sequence(tx, highest).await?;
                 }
                 if let Some(seconds) = link_seconds {
-                    accept_links(tx, taken_at, seconds, utc_offset).await?;
+                    accept_links(tx, taken_at, seconds, clock).await?;
                 }
                 if let Some(users) = users {
                     meta::set(tx, meta::DJANGO_USERS, users).await?;
