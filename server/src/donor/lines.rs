@@ -270,17 +270,19 @@ impl<'d, W: Write, P: Fn(u64)> Lines<'d, W, P> {
                 let (id, secret) = (row.take(), row.take().unwrap_or_default());
                 let (client_type, grant) = (row.take(), row.take());
                 let is_public = client_type.as_deref() == Some("public");
-                let (sha256, hash) = match (is_public, secret.as_str()) {
-                    (true, _) => (None, None),
+                let (sha256, hash) = match secret.as_str() {
+                    "" if is_public => (None, None),
                     // Nobody can use it, here or there.
-                    (false, "") => (None, Some("!".to_owned())),
-                    (false, secret) if is_hashed(secret) => (None, Some(secret.to_owned())),
-                    (false, secret) => (Some(sha256(secret)), None),
+                    "" => (None, Some("!".to_owned())),
+                    secret if is_hashed(secret) => (None, Some(secret.to_owned())),
+                    // A public one shows it where drf-social-oauth2 wants it.
+                    secret => (Some(sha256(secret)), None),
                 };
                 let allows_password = grant.as_deref() == Some("password");
                 let members = json!({
                     "id": id, "name": name(row.take()), "secret_sha256": sha256,
-                    "secret_hash": hash, "allows_password": allows_password.then_some(true),
+                    "secret_hash": hash, "is_public": is_public.then_some(true),
+                    "allows_password": allows_password.then_some(true),
                 });
                 self.write("oauth_client", members)
             })

@@ -23,8 +23,10 @@ pub struct Report {
     /// For how long the links work that a Django has mailed.
     pub django_link_seconds: Option<u64>,
     /// How far its local time is ahead of UTC, in seconds.
+    #[serde(skip)]
     pub django_utc_offset: Option<i64>,
     /// Whether it stores local times, on which its links depend.
+    #[serde(skip)]
     pub django_local_times: bool,
     /// Where it keeps its users; the way back needs it.
     #[serde(skip)]
