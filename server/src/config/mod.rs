@@ -13,6 +13,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use indexmap::IndexMap;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -425,8 +426,9 @@ pub struct ApiSettings {
     pub blacklist_after_rotation: Option<bool>,
     /// How long before the access token expires a refresh is allowed.
     pub early_refresh_seconds: Option<i64>,
-    /// What the answer to a sign-in has beside the tokens, each with what it says of the account.
-    pub answer: BTreeMap<String, AnswerMember>,
+    /// What the answer to a sign-in has beside the tokens, in this order, each with what it says of
+    /// the account.
+    pub answer: IndexMap<String, AnswerMember>,
     /// The form of the account's number in tokens.
     pub user_id: Option<UserIdForm>,
     /// The libraries whose answers are repeated.
@@ -436,8 +438,8 @@ pub struct ApiSettings {
     pub signing_key_file: Option<PathBuf>,
     /// The same with a private key in PEM: RSA (RS256), or EC on P-256 (ES256).
     pub private_key_file: Option<PathBuf>,
-    /// Further claims of its tokens, by name, each with what it says of the account.
-    pub claims: BTreeMap<String, String>,
+    /// Further claims of its tokens, in this order, each with what it says of the account.
+    pub claims: IndexMap<String, String>,
     /// Whether a refresh writes these claims anew.
     pub fresh_claims: Option<bool>,
     /// The claims `aud` and `iss` of its tokens.
@@ -525,7 +527,7 @@ impl TryFrom<String> for AnsweredBy {
 #[serde(untagged, expecting = "expected a text, or a table of texts")]
 pub enum AnswerMember {
     Value(String),
-    Object(BTreeMap<String, String>),
+    Object(IndexMap<String, String>),
 }
 
 /// The form of the claim `user_id`.
@@ -739,13 +741,13 @@ impl Default for ApiSettings {
             rotating: None,
             blacklist_after_rotation: None,
             early_refresh_seconds: None,
-            answer: BTreeMap::new(),
+            answer: IndexMap::new(),
             user_id: None,
             versions: Versions::default(),
             signing_key: None,
             signing_key_file: None,
             private_key_file: None,
-            claims: BTreeMap::new(),
+            claims: IndexMap::new(),
             fresh_claims: None,
             audience: None,
             issuer: None,

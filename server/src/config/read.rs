@@ -183,8 +183,10 @@ struct NamedDefaults<'c> {
     providers: &'c BTreeMap<String, ProviderSettings>,
 }
 
-/// The Propusk variables as a source of settings.
-fn environment(variables: Vec<Variable>) -> config::Environment {
+/// The Propusk variables as a source of settings. The order of claims is that of their names, because
+/// an environment has none.
+fn environment(mut variables: Vec<Variable>) -> config::Environment {
+    variables.sort();
     config::Environment::with_prefix("PROPUSK")
         .prefix_separator("_")
         .separator("__")

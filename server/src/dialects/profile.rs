@@ -348,7 +348,7 @@ impl Profile<'_> {
         Ok(())
     }
 
-    /// The claims of the operator's choice, by name.
+    /// The claims of the operator's choice, in the order of the settings.
     fn claims(&self) -> Built<&'static [Claim]> {
         let mut claims = Vec::new();
         for (name, said) in &self.settings.claims {
@@ -358,7 +358,7 @@ impl Profile<'_> {
         Ok(kept_claims(claims))
     }
 
-    /// The members of the answer to a sign-in, by name.
+    /// The members of the answer to a sign-in, in the order of the settings.
     fn members(&self) -> Built<Vec<(String, Member)>> {
         let mut members = Vec::new();
         for (name, content) in &self.settings.answer {

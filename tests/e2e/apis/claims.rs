@@ -1,7 +1,5 @@
 //! Claims of the operator's choice in the tokens of an API, and members in its answers.
 
-use std::collections::BTreeMap;
-
 use propusk_server::auth::Hs256;
 use propusk_server::config::{AnswerMember, ApiSettings};
 use propusk_tests::SECRET;
@@ -45,10 +43,10 @@ async fn claims_follow_those_of_the_form_in_both_tokens() {
             "iat",
             "jti",
             "user_id",
-            "is_superuser",
+            "username",
             "mail",
             "phone",
-            "username",
+            "is_superuser",
         ];
         assert_eq!(names(&claims), expected);
         assert_eq!(claims["mail"], ANNA);
@@ -118,9 +116,9 @@ async fn claim_that_cannot_be_read_costs_no_refresh_token() {
 async fn answer_to_a_sign_in_has_the_members_of_the_settings() {
     let server = TestServer::with(|config| {
         serve(config, "shop", "/shop", |api| {
-            let user = [("id", "id"), ("email", "email")];
+            let user = [("email", "email"), ("id", "id")];
             let user = user.map(|(name, value)| (name.to_owned(), value.to_owned()));
-            let user = AnswerMember::Object(BTreeMap::from(user));
+            let user = AnswerMember::Object(user.into_iter().collect());
             let is_superuser = AnswerMember::Value("is_superuser".to_owned());
             api.answer.insert("user".to_owned(), user);
             api.answer.insert("is_superuser".to_owned(), is_superuser);
@@ -131,7 +129,7 @@ async fn answer_to_a_sign_in_has_the_members_of_the_settings() {
     let answer = sign_in_at(&server.client, "/shop", ANNA).await;
     let (refresh, access) = (answer.field("refresh"), answer.field("access"));
     let user = json!({"email": ANNA, "id": 1});
-    let whole = json!({"refresh": refresh, "access": access, "is_superuser": false, "user": user});
+    let whole = json!({"refresh": refresh, "access": access, "user": user, "is_superuser": false});
     assert_eq!((answer.status.as_u16(), answer.text()), (200, whole.to_string()));
     let refreshed = refresh_at(&server.client, "/shop", &refresh).await;
     let access = refreshed.field("access");
