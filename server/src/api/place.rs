@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use super::answers::Answers;
-use crate::auth::{Account, AccountValue};
+use crate::auth::{Account, AccountValue, Policy};
 
 /// What an API does at one path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,14 +66,15 @@ impl Place {
     /// The further members of the answer to a sign-in by this account.
     pub fn members_of(
         &self,
+        policy: &Policy,
         account: &Account,
         attributes: &Map<String, Value>,
     ) -> Map<String, Value> {
         let content = |member: &Member| match member {
-            Member::Value(value) => value.of(account, attributes),
+            Member::Value(value) => value.of(policy, account, attributes),
             Member::Object(values) => {
                 let shown = |(name, value): &(String, AccountValue)| {
-                    (name.clone(), value.of(account, attributes))
+                    (name.clone(), value.of(policy, account, attributes))
                 };
                 Value::Object(values.iter().map(shown).collect())
             }

@@ -58,6 +58,9 @@ pub struct Policy {
     pub claims: &'static [Claim],
     /// Whether a refresh writes these claims anew, in place of those of its refresh token.
     pub fresh_claims: bool,
+    /// Whether an address or phone number that an account does not have is `null` in claims and
+    /// members, as in the answers of the API; else it is an empty text.
+    pub absent_is_null: bool,
     /// What tokens say of their audience and issuer.
     pub audience: Option<&'static str>,
     pub issuer: Option<&'static str>,
@@ -97,6 +100,7 @@ impl Policy {
         user_id: UserIdForm::Number,
         claims: &[],
         fresh_claims: false,
+        absent_is_null: false,
         audience: None,
         issuer: None,
         own_key: false,
@@ -167,11 +171,13 @@ impl AccountValue {
         matches!(self, AccountValue::Attribute(_))
     }
 
-    /// A text that the account does not have is empty. The account is prepared for the API by
+    /// What an API with this policy says. The account is prepared for it by
     /// [`crate::auth::Auth::shown_at`].
-    pub fn of(self, account: &Account, attributes: &Map<String, Value>) -> Value {
+    pub fn of(self, policy: &Policy, account: &Account, attributes: &Map<String, Value>) -> Value {
         let text = |text: &Option<String>| Value::String(text.clone().unwrap_or_default());
         match self {
+            AccountValue::Email if policy.absent_is_null => account.email.clone().into(),
+            AccountValue::Phone if policy.absent_is_null => account.phone.clone().into(),
             AccountValue::Id => account.shown_id(),
             AccountValue::Username => account.display_username().into(),
             AccountValue::Email => text(&account.email),

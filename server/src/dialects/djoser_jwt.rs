@@ -22,6 +22,7 @@ pub const DIALECT: Dialect = Dialect {
         name: "djoser_jwt",
         code: 3,
         signs_in_by: &[Kind::Email, Kind::Phone],
+        absent_is_null: true,
         ..Policy::BASE
     },
     signing: None,

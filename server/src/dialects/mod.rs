@@ -207,6 +207,9 @@ impl Api {
             AccountValue::Id => json!({ "type": "integer" }),
             AccountValue::IsActive | AccountValue::IsSuperuser => json!({ "type": "boolean" }),
             AccountValue::Attribute(_) => json!({ "description": "`null` if there is none." }),
+            AccountValue::Email | AccountValue::Phone if self.policy.absent_is_null => {
+                json!({ "type": ["string", "null"] })
+            }
             AccountValue::Username
             | AccountValue::Email
             | AccountValue::Phone

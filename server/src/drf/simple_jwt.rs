@@ -36,7 +36,7 @@ pub async fn obtain_pair(mut call: Call, failure: Failure) -> Answer {
         true => auth.attributes(account.id).await.map_err(failure)?,
         false => Map::new(),
     };
-    let members = place.members_of(&account, &attributes);
+    let members = place.members_of(policy, &account, &attributes);
     Ok(Reply::ok(&PairResponse { refresh, access, members }).private())
 }
 

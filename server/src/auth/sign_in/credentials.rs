@@ -128,7 +128,7 @@ impl Auth {
             false => Map::new(),
         };
         for claim in policy.claims {
-            claims.insert(claim.name.to_owned(), claim.value.of(&account, &attributes));
+            claims.insert(claim.name.to_owned(), claim.value.of(policy, &account, &attributes));
         }
         Ok(())
     }
