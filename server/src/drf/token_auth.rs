@@ -14,6 +14,10 @@ use crate::error::Error;
 /// The `WWW-Authenticate` of its refusals.
 pub const CHALLENGE: &str = "Token";
 
+/// An API that serves none of these has djoser alone, and knows neither `Bearer` nor tokens in a URL.
+const OAUTH_OPERATIONS: [&str; 5] =
+    ["convert_token", "token", "revoke_token", "invalidate_sessions", "invalidate_refresh_tokens"];
+
 const NO_CREDENTIALS: &str = "Invalid token header. No credentials provided.";
 const NO_BACKEND: &str = "Invalid token header. No backend provided.";
 const SPACES: &str = "Invalid token header. Token string should not contain spaces.";
@@ -51,9 +55,14 @@ pub async fn account(call: &Call) -> Result<Account, Reply> {
 }
 
 async fn authenticate(call: &Call) -> Result<Option<SignedIn>, Reply> {
+    let place = &call.context.place;
+    let has_oauth = OAUTH_OPERATIONS.iter().any(|operation| place.path(operation).is_some());
     let credential = match call.authorization() {
-        Some(header) => of_header(&call.context.place.header_words, &header)?,
-        None => call.query("access_token").filter(|token| !token.is_empty()).map(Credential::InUrl),
+        Some(header) => of_header(&place.header_words, has_oauth, &header)?,
+        None if has_oauth => {
+            call.query("access_token").filter(|token| !token.is_empty()).map(Credential::InUrl)
+        }
+        None => None,
     };
     let (Context { auth, policy, .. }, from) = (&*call.context, Some(call.client()));
     match credential {
@@ -77,13 +86,17 @@ async fn authenticate(call: &Call) -> Result<Option<SignedIn>, Reply> {
     }
 }
 
-fn of_header(words: &[String], header: &[u8]) -> Result<Option<Credential>, Reply> {
+fn of_header(
+    words: &[String],
+    has_oauth: bool,
+    header: &[u8],
+) -> Result<Option<Credential>, Reply> {
     let mut parts = header.split(u8::is_ascii_whitespace).filter(|part| !part.is_empty());
     let is_word = |part: &[u8]| words.iter().any(|word| part.eq_ignore_ascii_case(word.as_bytes()));
     if parts.next().is_some_and(is_word) {
         return of_token_scheme(parts.next(), parts.next()).map(Some);
     }
-    of_bearer_scheme(header)
+    if has_oauth { of_bearer_scheme(header) } else { Ok(None) }
 }
 
 fn of_token_scheme(key: Option<&[u8]>, more: Option<&[u8]>) -> Result<Credential, Reply> {
@@ -121,7 +134,7 @@ mod tests {
     use super::*;
 
     fn read(header: &[u8]) -> String {
-        match of_header(&["Token".to_owned()], header) {
+        match of_header(&["Token".to_owned()], true, header) {
             Ok(None) => "anonymous".to_owned(),
             Ok(Some(Credential::Token(key))) => format!("token {key}"),
             Ok(Some(Credential::Bearer(token))) => format!("bearer {token}"),
@@ -163,5 +176,13 @@ mod tests {
         }
         // Only ASCII white space ends the first scheme.
         assert_eq!(read(b"Token\xa0k"), "anonymous");
+    }
+
+    #[test]
+    fn bearer_is_any_other_word_without_the_operations_of_oauth() {
+        let words = ["Token".to_owned()];
+        assert!(matches!(of_header(&words, false, b"Bearer t"), Ok(None)));
+        assert!(matches!(of_header(&words, false, b"Bearer"), Ok(None)));
+        assert!(matches!(of_header(&words, false, b"Token k"), Ok(Some(Credential::Token(_)))));
     }
 }

@@ -135,6 +135,17 @@ async fn key_of_an_api_has_the_word_and_the_field_of_its_settings() {
     let header = format!("Key {key}");
     let me = server.client.get("/api/users/me/", Some(&header)).await;
     assert_eq!(me.json()["email"], ANNA);
+    // Without the operations of OAuth, the API has djoser alone.
+    for unknown in ["Bearer", "Token"] {
+        let header = format!("{unknown} {key}");
+        assert_eq!(
+            server.client.get("/api/users/me/", Some(&header)).await.status,
+            401,
+            "{unknown}"
+        );
+    }
+    let in_url = format!("/api/users/me/?access_token={key}");
+    assert_eq!(server.client.get(&in_url, None).await.status, 401);
     let anonymous = server.client.get("/api/users/me/", None).await;
     assert_eq!(anonymous.header("WWW-Authenticate").as_deref(), Some("Key"));
     // A key belongs to its API: that of the document does not end it.
