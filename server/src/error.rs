@@ -122,6 +122,8 @@ pub enum TokenFault {
     NoAccount,
     /// Spent, or its session has ended.
     Spent,
+    /// The same of a refresh token that was only verified, at an API that spends them.
+    Blacklisted,
     /// A refresh token that was used before; its session ends.
     Reused,
     /// The access token is still valid, and the policy allows no refresh yet; seconds until it
@@ -141,7 +143,7 @@ impl TokenFault {
             | TokenFault::NoId
             | TokenFault::NoAccount => "token_invalid",
             TokenFault::Expired => "token_expired",
-            TokenFault::Spent => "session_ended",
+            TokenFault::Spent | TokenFault::Blacklisted => "session_ended",
             TokenFault::Reused => "token_reused",
             TokenFault::TooEarly { .. } => "too_early",
         }

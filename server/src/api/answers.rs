@@ -11,7 +11,7 @@ pub struct Answers {
     pub names_ended: bool,
     /// The same for a refresh token at a refresh or a sign-out.
     pub names_spent: bool,
-    /// Whether `verify` answers 400 to a spent token, and not 401.
+    /// Whether `verify` answers 400 to a spent refresh token, and not 401.
     pub spent_is_bad_request: bool,
     /// Whether djoser hides which addresses wait for their activation.
     pub hides_activation: bool,

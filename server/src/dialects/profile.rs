@@ -170,7 +170,7 @@ impl Profile<'_> {
         Answers {
             names_spent: answers.names_spent || spends || signs_out,
             // The document of the rotating API says 401.
-            spent_is_bad_request: simplejwt.is_some() && spends,
+            spent_is_bad_request: spends,
             hides_activation: activates
                 && djoser.is_some_and(|version| version >= DJOSER_HIDES_ACTIVATION),
             unknown_user: match djangorestframework {

@@ -121,8 +121,8 @@ fn text(answers: &Answers, names_spent: bool, fault: TokenFault) -> &'static str
     match fault {
         TokenFault::Malformed | TokenFault::NoAccount => answers.invalid_token,
         TokenFault::Expired => answers.expired_token,
-        TokenFault::Spent | TokenFault::Reused if names_spent => BLACKLISTED,
-        TokenFault::Spent | TokenFault::Reused => answers.invalid_token,
+        TokenFault::Spent | TokenFault::Blacklisted | TokenFault::Reused if names_spent => BLACKLISTED,
+        TokenFault::Spent | TokenFault::Blacklisted | TokenFault::Reused => answers.invalid_token,
         TokenFault::NoExp => "Token has no 'exp' claim",
         TokenFault::NoType => "Token has no type",
         TokenFault::WrongType => "Token has wrong type",
@@ -165,7 +165,7 @@ fn verify_refusal(answers: &Answers, error: Error, failure: Failure) -> Reply {
     };
     error.note();
     match fault {
-        TokenFault::Spent | TokenFault::Reused if answers.spent_is_bad_request => {
+        TokenFault::Blacklisted if answers.spent_is_bad_request => {
             Reply::field("non_field_errors", BLACKLISTED)
         }
         fault => token_refusal(answers, fault),

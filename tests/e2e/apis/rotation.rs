@@ -62,6 +62,35 @@ async fn spent_token_is_called_blacklisted_where_the_library_has_a_blacklist() {
     }
 }
 
+/// With `BLACKLIST_AFTER_ROTATION` the library looks into the blacklist for refresh tokens, and calls
+/// that an error of the field. Without it, it does not look; there the session has ended here.
+#[tokio::test]
+async fn verification_of_a_spent_token_is_400_where_a_rotation_spends_tokens() {
+    let server = TestServer::with(|config| {
+        serve(config, "spends", "/spends", |api| api.rotating = Some(true));
+        serve(config, "keeps", "/keeps", |api| {
+            api.rotating = Some(true);
+            api.blacklist_after_rotation = Some(false);
+        });
+    })
+    .await;
+    new_account(&server, ANNA).await;
+    let client = &server.client;
+    let blacklisted = json!({"non_field_errors": ["Token is blacklisted"]});
+    let ended = json!({"detail": "Token is blacklisted", "code": "token_not_valid"});
+    for (prefix, expected) in [("/spends", (400, blacklisted)), ("/keeps", (401, ended.clone()))] {
+        let pair = sign_in_at(client, prefix, ANNA).await;
+        let (access, refresh) = (pair.field("access"), pair.field("refresh"));
+        let body = json!({"refresh": refresh});
+        assert_eq!(client.post(&format!("{prefix}/logout/"), &body).await.status, 200);
+        let verify = format!("{prefix}/jwt/verify/");
+        let answer = client.post(&verify, &json!({"token": refresh})).await;
+        assert_eq!((answer.status.as_u16(), answer.json()), expected, "{prefix}");
+        let answer = client.post(&verify, &json!({"token": access})).await;
+        assert_eq!((answer.status.as_u16(), answer.json()), (401, ended.clone()), "{prefix}");
+    }
+}
+
 #[tokio::test]
 async fn token_that_is_kept_after_a_rotation_ends_at_its_own_time_and_the_new_one_later() {
     let server = TestServer::with(|config| {

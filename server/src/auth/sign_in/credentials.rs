@@ -226,6 +226,14 @@ impl Auth {
     }
 
     async fn verify_claims(&self, policy: &Policy, claims: Claims, now: i64) -> Result<()> {
+        let is_spendable = policy.spends() && claims.is(TokenType::Refresh);
+        self.verify_use(policy, claims, now).await.map_err(|error| match error {
+            Error::Token(TokenFault::Spent) if is_spendable => TokenFault::Blacklisted.into(),
+            other => other,
+        })
+    }
+
+    async fn verify_use(&self, policy: &Policy, claims: Claims, now: i64) -> Result<()> {
         check_meant_for(policy, &claims)?;
         claims.id_and_expiry()?;
         let claims = &self.with_account(Some(policy), claims).await?;

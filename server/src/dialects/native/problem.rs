@@ -131,7 +131,7 @@ fn provider_failure(fault: ProviderFault) -> Refusal {
 fn token_failure(fault: TokenFault) -> Refusal {
     let code = match fault {
         TokenFault::Expired => ProblemCode::TokenExpired,
-        TokenFault::Spent => ProblemCode::SessionEnded,
+        TokenFault::Spent | TokenFault::Blacklisted => ProblemCode::SessionEnded,
         TokenFault::Reused => ProblemCode::TokenReused,
         TokenFault::Malformed
         | TokenFault::NoExp
