@@ -165,14 +165,17 @@ impl Profile<'_> {
             Some(_) => views.answers.with_texts_of_5_3(),
             None => views.answers,
         };
+        // The djoser of djoser_jwt is newer than that of djoser_token.
+        let hides_activation = djoser.map_or(document.form == TokenForm::SimpleJwt, |version| {
+            version >= DJOSER_HIDES_ACTIVATION
+        });
         // Without the setting, keys wait for an activation and JWTs do not.
         let activates = activation.unwrap_or(document.form == TokenForm::ApiToken);
         Answers {
             names_spent: answers.names_spent || spends || signs_out,
             // The document of the rotating API says 401.
             spent_is_bad_request: spends,
-            hides_activation: activates
-                && djoser.is_some_and(|version| version >= DJOSER_HIDES_ACTIVATION),
+            hides_activation: activates && hides_activation,
             unknown_user: match djangorestframework {
                 Some(version) if version >= DJANGORESTFRAMEWORK_NAMES_MODEL => {
                     "No User matches the given query."

@@ -121,7 +121,9 @@ fn text(answers: &Answers, names_spent: bool, fault: TokenFault) -> &'static str
     match fault {
         TokenFault::Malformed | TokenFault::NoAccount => answers.invalid_token,
         TokenFault::Expired => answers.expired_token,
-        TokenFault::Spent | TokenFault::Blacklisted | TokenFault::Reused if names_spent => BLACKLISTED,
+        TokenFault::Spent | TokenFault::Blacklisted | TokenFault::Reused if names_spent => {
+            BLACKLISTED
+        }
         TokenFault::Spent | TokenFault::Blacklisted | TokenFault::Reused => answers.invalid_token,
         TokenFault::NoExp => "Token has no 'exp' claim",
         TokenFault::NoType => "Token has no type",
