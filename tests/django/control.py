@@ -6,7 +6,7 @@ import time
 import time_machine
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.http import HttpResponse
+from django.http import HttpResponse, JsonResponse
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 
@@ -55,4 +55,21 @@ def account(request):
     return HttpResponse(status=204)
 
 
-urlpatterns = [path("_control/clock", clock), path("_control/account", account)]
+@csrf_exempt
+def user(request):
+    """`{"email": …, "fields": {…}}`: changes these fields. With `password` in place of `email` a new
+    user."""
+    asked = json.loads(request.body)
+    users, fields = get_user_model().objects, asked["fields"]
+    if "password" in asked:
+        new = users.create_user(password=asked["password"], **fields)
+        return JsonResponse({"id": str(new.pk)})
+    users.filter(email=asked["email"]).update(**fields)
+    return HttpResponse(status=204)
+
+
+urlpatterns = [
+    path("_control/clock", clock),
+    path("_control/account", account),
+    path("_control/user", user),
+]

@@ -57,7 +57,7 @@ LOGGING = {
 JWT = "rest_framework_simplejwt.authentication.JWTAuthentication"
 BLACKLIST = ["rest_framework_simplejwt", "rest_framework_simplejwt.token_blacklist"]
 
-if STACK not in ("simplejwt", "resource_server"):
+if STACK not in ("simplejwt", "resource_server", "project"):
     AUTH_USER_MODEL = f"{STACK}.User"
 
 match STACK:
@@ -108,6 +108,10 @@ match STACK:
             },
         }
 
+    case "project":
+        # The settings of the project, which name what else it installs.
+        exec((DIRECTORY / "project.py").read_text())
+        INSTALLED_APPS += APPS
     case "resource_server":
         # The settings of the operator's handbook, in addition to the database.
         exec((DIRECTORY / "from_handbook.py").read_text())

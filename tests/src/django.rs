@@ -24,6 +24,8 @@ pub const CLIENT_SECRET: &str = "django-app-secret";
 /// The environment of [`Django::resource_server`], with PyJWT and python-jose in it, and of
 /// [`Django::newest`].
 pub const RESOURCE_SERVER: &str = "resource_server";
+/// The stack whose settings are a project's.
+const PROJECT: &str = "project";
 /// Longer than a busy machine takes to start Django.
 const PATIENCE: Duration = Duration::from_secs(60);
 const READY: &str = "ready ";
@@ -98,6 +100,17 @@ impl Django {
         Django::spawned(RESOURCE_SERVER, RESOURCE_SERVER, directory).await
     }
 
+    /// A project with these settings, and these files beside them, with the libraries of this file of
+    /// requirements.
+    pub async fn project(requirements: &str, settings: &str, files: &[(String, String)]) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        fs::write(directory.path().join("project.py"), settings).expect("a new file");
+        for (name, text) in files {
+            fs::write(directory.path().join(name), text).expect("a new file");
+        }
+        Django::spawned(PROJECT, requirements, directory).await
+    }
+
     async fn spawned(stack: &str, requirements: &str, directory: TempDir) -> Self {
         let mut process = spawn(stack, requirements, directory.path());
         let url = url(process.stdout.take().expect("stdout is a pipe")).await;
@@ -117,6 +130,18 @@ impl Django {
     /// Deletes the account with this sign-in name.
     pub async fn delete(&self, name: &str) {
         self.control("account", json!({ "name": name })).await;
+    }
+
+    /// Makes a user with these fields.
+    pub async fn create(&self, password: &str, fields: &Value) {
+        let body = json!({ "password": password, "fields": fields });
+        let answer = self.client.post("/_control/user", &body).await;
+        assert_eq!(answer.status, 200, "{body}: {}", answer.text());
+    }
+
+    /// Changes these fields of the user with this address.
+    pub async fn change(&self, email: &str, fields: &Value) {
+        self.control("user", json!({ "email": email, "fields": fields })).await;
     }
 
     /// The newest mail to this address. It is there before the answer of the request that sends it.

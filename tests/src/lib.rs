@@ -6,7 +6,7 @@
 //! browser ([`browser`], [`phone`], over [`webdriver`]), the demo's window ([`desktop`]). Peers: a mail server ([`smtp`], [`mailbox`]), OpenID providers
 //! ([`oidc_provider`], [`providers`], [`provider_pages`]), Django stacks ([`django`]), a server in the place of a Django
 //! ([`replaced_django`]), the file of a replaced system ([`import_file`]), a service that receives webhooks
-//! ([`webhook_receiver`]), proxies that record requests
+//! ([`webhook_receiver`]), settings of Django projects that both sides get ([`projects`]), proxies that record requests
 //! ([`recording_proxy`]) or lose packets ([`database_proxy`]), and faults of network, disk and
 //! processes ([`chaos`]). Figures: the load program ([`load`]). Expectations: the recorded answers ([`contract`]) and the server's own
 //! description ([`openapi`]), the operator's handbook ([`handbook`]), and the rules of accessibility ([`accessibility`]). For the tests of the bindings all of it is behind HTTP
@@ -37,6 +37,7 @@ pub mod openapi;
 pub mod operator;
 pub mod phone;
 pub mod process;
+pub mod projects;
 pub mod provider_pages;
 pub mod providers;
 pub mod recording_proxy;
