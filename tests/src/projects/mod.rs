@@ -136,7 +136,7 @@ impl Project {
         let block: Block = toml::from_str(&self.propusk)
             .unwrap_or_else(|error| panic!("{}: {error}\n{}", self.name, self.propusk));
         let mut settings = block.apis.get(&self.name).expect("a block of the project").clone();
-        settings.private_key_file = settings.private_key_file.map(|file| keys.join(file));
+        settings.private_key_file = settings.private_key_file.take().map(|file| keys.join(file));
         settings
     }
 

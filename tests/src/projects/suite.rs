@@ -30,7 +30,7 @@ const OTHER_PASSWORD: &str = "An0ther-pass-78";
 /// A uuid that no user has.
 const NO_UUID: &str = "6f0b7c1e-0f6a-4b58-9c3f-0a1b2c3d4e5f";
 
-pub struct Suite<'s> {
+pub(super) struct Suite<'s> {
     api: Described,
     django: &'s Django,
     server: &'s TestServer,
@@ -52,12 +52,12 @@ struct Ask<'a> {
 }
 
 impl<'s> Suite<'s> {
-    pub fn new(api: Described, django: &'s Django, server: &'s TestServer) -> Self {
+    pub(super) fn new(api: Described, django: &'s Django, server: &'s TestServer) -> Self {
         let comparison = Comparison { requests: 0, differences: Vec::new() };
         Suite { api, django, server, captured: Default::default(), comparison }
     }
 
-    pub async fn run(mut self) -> Comparison {
+    pub(super) async fn run(mut self) -> Comparison {
         if self.api.has("users") || self.api.has("register") {
             self.registers().await;
         } else {
@@ -393,7 +393,7 @@ impl<'s> Suite<'s> {
                         Some(other) => other.to_string(),
                         None => continue,
                     };
-                    captured.insert(name, text);
+                    captured.insert(*name, text);
                 }
             }
             shapes.push(shape(&answer, ask.method == "OPTIONS"));
