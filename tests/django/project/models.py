@@ -11,7 +11,7 @@ from django.db import models
 class Users(BaseUserManager):
     def create_user(self, password=None, **fields):
         email = self.normalize_email(fields.pop("email", None)) or None
-        # As in the document of djoser with JWT, an account without a username has that of its first name.
+        # Without a username of its own, as in the document of djoser with JWT.
         username = fields.pop("username", None) or email or fields.get("phone")
         user = self.model(username=username, email=email, **fields)
         user.set_password(password)

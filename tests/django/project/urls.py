@@ -2,7 +2,6 @@
 settings of Propusk."""
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.urls import path
 from rest_framework.routers import APIRootView
 from rest_framework_simplejwt import views as jwt
