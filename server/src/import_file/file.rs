@@ -29,7 +29,7 @@ impl<R: BufRead> ImportFile<R> {
     pub fn open(mut reader: R) -> Result<Self, FileError> {
         let first = read_line(&mut reader, 1)?.unwrap_or_default();
         let start = match Line::read(&first) {
-            Ok(Line::Start(start)) => Ok(start),
+            Ok(Line::Start(start)) => Ok(*start),
             Ok(Line::Record(_) | Line::End(_)) => Err(Flaw::Start),
             Err(flaw) => Err(flaw),
         };

@@ -14,7 +14,7 @@ const FORMAT: &str = "propusk-import";
 const VERSION: u64 = 1;
 
 pub enum Line {
-    Start(Start),
+    Start(Box<Start>),
     Record(Record),
     End(Counts),
 }
@@ -24,7 +24,7 @@ impl Line {
         let mut members = Members::read(line)?;
         let kind = members.needed_text("kind")?;
         let read = match kind.as_str() {
-            "start" => Line::Start(start(&mut members)?),
+            "start" => Line::Start(Box::new(start(&mut members)?)),
             "end" => Line::End(end(&mut members)?),
             kind => Line::Record(record(kind, &mut members)?),
         };

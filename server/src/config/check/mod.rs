@@ -407,7 +407,7 @@ mod tests {
 
     #[test]
     fn error_names_the_full_key_and_the_value_allowed() {
-        let cases: [(Change, &str); 20] = [
+        let cases: [(Change, &str); 21] = [
             (
                 |c| c.tokens.secret = Some(Secret::new("short")),
                 "tokens.secret: must have at least 32 bytes",
