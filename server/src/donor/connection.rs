@@ -17,13 +17,41 @@ use crate::store::Database;
 const OPEN_LIMIT: Duration = Duration::from_secs(30);
 /// How long the next row may take: the first one of a large table waits until all are sorted.
 const ROW_LIMIT: Duration = Duration::from_secs(600);
-/// How long another process may hold the lock of a SQLite file.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(20);
-/// Postgres ends the work on its side too, if this process has died.
-const BEGIN_ON_POSTGRES: &str = "begin isolation level repeatable read read only; \
+/// Postgres ends the work on its side too, if this process has died or does not wait any more.
+const BEGIN_WHOLE: &str = "begin isolation level repeatable read read only; \
      set local statement_timeout = '2h'; \
      set local idle_in_transaction_session_timeout = '10min'; \
+     set local standard_conforming_strings = on; \
      set local time zone 'UTC'";
+const BEGIN_ACCOUNT: &str = "begin isolation level repeatable read read only; \
+     set local statement_timeout = '3s'; \
+     set local idle_in_transaction_session_timeout = '3s'; \
+     set local standard_conforming_strings = on; \
+     set local time zone 'UTC'";
+
+/// What is read. A request waits for one account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    Whole,
+    Account,
+}
+
+impl Extent {
+    /// How long another process may hold the lock of a SQLite file.
+    fn busy_timeout(self) -> Duration {
+        match self {
+            Extent::Whole => Duration::from_secs(20),
+            Extent::Account => Duration::from_secs(2),
+        }
+    }
+
+    fn begin_on_postgres(self) -> &'static str {
+        match self {
+            Extent::Whole => BEGIN_WHOLE,
+            Extent::Account => BEGIN_ACCOUNT,
+        }
+    }
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {
@@ -64,8 +92,8 @@ macro_rules! each_row {
 
 impl Connection {
     /// Opens the database for reading, and begins the transaction that all of it is read in.
-    pub async fn open(database: &Database) -> Result<Connection, Problem> {
-        match in_time(OPEN_LIMIT, opened(database)).await {
+    pub async fn open(database: &Database, extent: Extent) -> Result<Connection, Problem> {
+        match in_time(OPEN_LIMIT, opened(database, extent)).await {
             Err(Problem::Database(error)) => Err(Problem::Unopened(error)),
             opened => opened,
         }
@@ -142,11 +170,11 @@ impl Connection {
     }
 }
 
-async fn opened(database: &Database) -> sqlx::Result<Connection> {
+async fn opened(database: &Database, extent: Extent) -> sqlx::Result<Connection> {
     match database {
         Database::Sqlite(options) => {
             let options = options.clone().read_only(true).create_if_missing(false);
-            let options = options.busy_timeout(BUSY_TIMEOUT).disable_statement_logging();
+            let options = options.busy_timeout(extent.busy_timeout()).disable_statement_logging();
             let mut db = SqliteConnection::connect_with(&options).await?;
             db.execute("begin").await?;
             Ok(Connection::Sqlite(db))
@@ -154,7 +182,7 @@ async fn opened(database: &Database) -> sqlx::Result<Connection> {
         Database::Postgres(options) => {
             let options = options.clone().disable_statement_logging();
             let mut db = PgConnection::connect_with(&options).await?;
-            db.execute(BEGIN_ON_POSTGRES).await?;
+            db.execute(extent.begin_on_postgres()).await?;
             Ok(Connection::Postgres(db))
         }
     }

@@ -109,6 +109,7 @@ impl Proved {
 }
 
 /// The table of users, and the columns that it has of those that are read.
+#[derive(Clone)]
 pub struct Users {
     pub table: Table,
     pub key: String,
@@ -133,6 +134,7 @@ pub struct Users {
 }
 
 /// What is read of the database.
+#[derive(Clone)]
 pub struct Django {
     pub users: Users,
     tables: BTreeMap<&'static str, Table>,
@@ -157,6 +159,22 @@ impl Django {
     /// A table of a library, if the Django has that.
     pub fn table(&self, name: &str) -> Option<&Table> {
         self.tables.get(name)
+    }
+
+    /// How many users have a number that is none here.
+    pub async fn count_left_out(&self, connection: &mut Connection) -> Result<u64, Problem> {
+        let users = &self.users;
+        if users.key_kind != Kind::Integer {
+            return Ok(0);
+        }
+        let is_present = users.is_present().unwrap_or_else(|| "1 = 1".to_owned());
+        let sql = format!(
+            "select cast(count(*) as text) from {} as u where {} <= 0 and {is_present}",
+            quoted(&users.table.name),
+            place("u", &users.key),
+        );
+        let count = connection.texts(sql).await?;
+        Ok(count.first().and_then(|count| count.parse().ok()).unwrap_or_default())
     }
 
     /// What was found, for people.
@@ -203,20 +221,24 @@ impl Users {
         )
     }
 
+    /// The condition under which a user is not marked as deleted; `None` if none ever is.
+    fn is_present(&self) -> Option<String> {
+        let column = self.deleted.as_ref()?;
+        let place = place("u", column);
+        let is_flag = self.table.column(column).is_some_and(|it| it.kind == Kind::Boolean);
+        Some(match is_flag {
+            true => format!("({place} is null or not {place})"),
+            false => format!("{place} is null"),
+        })
+    }
+
     /// The condition under which a row of the users is read.
     pub fn is_read(&self) -> String {
         let mut conditions = Vec::new();
         if self.key_kind == Kind::Integer {
             conditions.push(format!("{} > 0", place("u", &self.key)));
         }
-        if let Some(column) = &self.deleted {
-            let place = place("u", column);
-            let is_flag = self.table.column(column).is_some_and(|it| it.kind == Kind::Boolean);
-            conditions.push(match is_flag {
-                true => format!("({place} is null or not {place})"),
-                false => format!("{place} is null"),
-            });
-        }
+        conditions.extend(self.is_present());
         if let Some(key) = &self.only {
             conditions.push(format!("{} = {}", place("u", &self.key), literal(key)));
         }

@@ -16,6 +16,7 @@ use super::value::{
     account_id, attribute, claims, is_hashed, is_true, name, seconds, sha256, time_claim,
 };
 use crate::config::Adopt;
+use crate::import_file::DjangoUsers;
 
 /// Providers of python-social-auth and their names here.
 const PROVIDERS: &[(&str, &str)] = &[
@@ -45,13 +46,18 @@ impl<'d, W: Write, P: Fn(u64)> Lines<'d, W, P> {
         Lines { file, counts: BTreeMap::new(), written: 0, progress, django, settings, now }
     }
 
-    /// Writes all lines, and returns the file.
-    pub async fn write_all(mut self, connection: &mut Connection) -> Result<W, Problem> {
+    /// Writes all lines, and returns the file. The first one has the description of the users.
+    pub async fn write_all(
+        mut self,
+        connection: &mut Connection,
+        users: Option<&DjangoUsers>,
+    ) -> Result<W, Problem> {
         self.write(
             "start",
             json!({
                 "format": "propusk-import", "version": 1, "source": "Django",
                 "taken_at": self.now, "django_link_seconds": self.settings.link_seconds,
+                "django_users": users,
             }),
         )?;
         self.write_accounts(connection).await?;

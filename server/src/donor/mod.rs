@@ -2,6 +2,7 @@
 //! import file. The database is only read, in one transaction that sees one state of it.
 
 mod connection;
+mod description;
 mod django;
 mod lines;
 mod look_up;
@@ -13,7 +14,8 @@ use std::fs::File;
 use std::io::{BufWriter, Seek as _};
 use std::path::Path;
 
-use self::connection::Connection;
+use self::connection::{Connection, Extent};
+use self::description::{describe, finding};
 use self::django::Django;
 use self::lines::Lines;
 pub use self::look_up::{Source, Wanted};
@@ -66,15 +68,22 @@ async fn read(
     {
         return Err(Problem::Absent);
     }
-    let mut connection = Connection::open(database).await?;
+    let mut connection = Connection::open(database, Extent::Whole).await?;
     let django = Django::look(&mut connection, settings).await?;
-    let file = BufWriter::new(nameless(folder, now)?);
-    let file =
-        Lines::new(file, &django, settings, now, progress).write_all(&mut connection).await?;
+    let users = describe(&mut connection, &django.users).await?;
+    let left_out = django.count_left_out(&mut connection).await?;
+    let lines = BufWriter::new(nameless(folder, now)?);
+    let lines = Lines::new(lines, &django, settings, now, progress);
+    let file = lines.write_all(&mut connection, users.as_ref()).await?;
     connection.close().await;
     let mut file = file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
     file.rewind()?;
-    Ok((file, django.findings()))
+    let mut findings = django.findings();
+    findings.extend(finding(users.as_ref()));
+    if left_out > 0 {
+        findings.push(format!("{left_out} accounts left out: their ids are not above 0"));
+    }
+    Ok((file, findings))
 }
 
 /// A new file for hashes, that is deleted while it is open.

@@ -23,11 +23,11 @@ pub enum Problem {
     Url,
     #[error("there is no such file")]
     Absent,
-    #[error("it cannot be opened: {}", words_of(.0))]
+    #[error("it cannot be opened: {}", words(.0))]
     Unopened(sqlx::Error),
     #[error("it does not answer within {0} seconds")]
     Silent(u64),
-    #[error("{}", words_of(.0))]
+    #[error("{}", words(.0))]
     Database(#[from] sqlx::Error),
     #[error("it is no database of a Django: this user sees no table django_content_type")]
     NoDjango,
@@ -49,4 +49,16 @@ pub enum Problem {
     Value { table: String, column: String },
     #[error("a temporary file in the data directory: {0}")]
     File(#[from] std::io::Error),
+}
+
+/// What the database says, unless that has a value in it, as what Postgres says of data has.
+fn words(error: &sqlx::Error) -> String {
+    let code = match error {
+        sqlx::Error::Database(error) => error.code(),
+        _ => None,
+    };
+    match code.filter(|code| code.len() == 5 && code.starts_with("22")) {
+        Some(code) => format!("it cannot read a value ({code})"),
+        None => words_of(error),
+    }
 }

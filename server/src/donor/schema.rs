@@ -18,14 +18,40 @@ pub enum Kind {
     Text,
 }
 
+#[derive(Clone)]
 pub struct Column {
     pub name: String,
     pub kind: Kind,
+    /// The type as the catalogue has it, in lower case.
+    declared: String,
     pub is_key: bool,
     pub is_unique: bool,
     pub is_readable: bool,
+    pub is_nullable: bool,
+    /// Whether a new row gets a value of the database, also a generated one.
+    pub has_default: bool,
+    /// Whether it has the key of a row of another table.
+    pub is_reference: bool,
 }
 
+impl Column {
+    /// Whether it has a time with a day.
+    pub fn is_time(&self) -> bool {
+        self.declared == "datetime" || self.declared.starts_with("timestamp")
+    }
+
+    pub fn is_uuid(&self) -> bool {
+        ["uuid", "char(32)"].contains(&self.declared.as_str())
+    }
+
+    /// Whether any text fits, as far as it is not too long.
+    pub fn is_plain_text(&self) -> bool {
+        let texts = ["text", "varchar", "character varying", "citext"];
+        texts.iter().any(|text| self.declared.starts_with(text))
+    }
+}
+
+#[derive(Clone)]
 pub struct Table {
     pub name: String,
     columns: Vec<Column>,
@@ -42,15 +68,27 @@ impl Table {
         };
         let columns: Vec<Column> = rows
             .into_iter()
-            .map(|mut row| Column {
-                name: row.take().unwrap_or_default(),
-                kind: kind(engine, &row.take().unwrap_or_default()),
-                is_key: row.take().as_deref() == Some("1"),
-                is_unique: row.take().as_deref() == Some("1"),
-                is_readable: row.take().as_deref() == Some("1"),
+            .map(|mut row| {
+                let (name, declared) = (row.take(), row.take().unwrap_or_default());
+                let mut flag = || row.take().as_deref() == Some("1");
+                Column {
+                    name: name.unwrap_or_default(),
+                    kind: kind(engine, &declared),
+                    declared,
+                    is_key: flag(),
+                    is_unique: flag(),
+                    is_readable: flag(),
+                    is_nullable: flag(),
+                    has_default: flag(),
+                    is_reference: flag(),
+                }
             })
             .collect();
         Ok((!columns.is_empty()).then(|| Table { name: name.to_owned(), columns, engine }))
+    }
+
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
     }
 
     pub fn column(&self, name: &str) -> Option<&Column> {
@@ -118,7 +156,9 @@ fn columns_on_sqlite(table: &str) -> String {
                                  and (select count(*) from pragma_index_info(l.name)) = 1
                                  and (select i.name from pragma_index_info(l.name) as i) = c.name)
                        as text),
-                  '1'
+                  '1', cast(c."notnull" = 0 as text), cast(c.dflt_value is not null as text),
+                  cast(exists (select 1 from pragma_foreign_key_list({table}) as f
+                               where f."from" = c.name) as text)
            from pragma_table_info({table}) as c order by c.cid"#
     )
 }
@@ -135,6 +175,11 @@ fn columns_on_postgres(table: &str) -> String {
                                   and k.indkey[0] = a.attnum)
                      then '1' else '0' end,
                 case when has_column_privilege(a.attrelid, a.attnum, 'select')
+                     then '1' else '0' end,
+                case when a.attnotnull then '0' else '1' end,
+                case when a.atthasdef then '1' else '0' end,
+                case when exists (select 1 from pg_constraint f where f.conrelid = a.attrelid
+                                  and f.contype = 'f' and a.attnum = any (f.conkey))
                      then '1' else '0' end
          from pg_attribute a
          where a.attrelid = to_regclass({table}) and a.attnum > 0 and not a.attisdropped
