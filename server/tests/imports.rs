@@ -44,19 +44,9 @@ const AUTH: Floors = &[
     &["requester"],
     &["api_numbers", "mailing"],
     &["policy"],
-    &["password"],
+    &["look_ups", "password"],
     &["after_commit", "limits", "tokens"],
-    &[
-        "adopting",
-        "clock_watch",
-        "counts",
-        "look_ups",
-        "names",
-        "numbers",
-        "refused",
-        "revoked",
-        "secrets",
-    ],
+    &["adopting", "clock_watch", "counts", "names", "numbers", "refused", "revoked", "secrets"],
 ];
 
 const SDK: Floors = &[

@@ -246,7 +246,7 @@ impl Auth {
         self.adopting.is_open()
             && self.look_ups.are_answered()
             && self.limits.count_look_up(from, self.clock.now()).is_ok()
-            && self.look_ups.ask(wanted).await
+            && self.look_ups.ask(wanted, from).await
     }
 
     /// The names of the configured providers.

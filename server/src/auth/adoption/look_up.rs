@@ -3,8 +3,10 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
+use futures_util::future::join_all;
+use tokio::sync::Mutex;
+use tokio::sync::mpsc::Receiver;
 use tokio::time::timeout;
 
 use super::item::{ACCOUNT, Item};
@@ -14,14 +16,17 @@ use super::report::claims_of;
 use super::run::AdoptionError;
 use super::stored::{Outcome, Terms, standing_of, store};
 use super::turn::note_look_up;
+use crate::auth::adopting::{Phase, phase};
 use crate::auth::domain::Auth;
-use crate::auth::look_ups::Question;
+use crate::auth::look_ups::{PATIENCE, Question};
+use crate::auth::tokens::token_id::without_hyphens;
 use crate::donor::{Source, Wanted};
 use crate::import_file::{ImportFile, Record, SourceId};
 use crate::store::accounts;
 
-/// How long the other system may take for one account.
-const LIMIT: Duration = Duration::from_secs(4);
+/// How many questions are answered at once, each on a connection of its own: a slow answer holds up
+/// no other.
+const AT_ONCE: usize = 8;
 
 /// A record that was not stored.
 struct Refused {
@@ -41,18 +46,36 @@ impl Auth {
     ) -> impl Future<Output = ()> {
         let questions = self.look_ups.open();
         async move {
-            let Some(mut questions) = questions else { return };
-            while let Some(Question { wanted, answered }) = questions.recv().await {
-                match timeout(LIMIT, self.adopt_one(&source, &wanted, numbers_end)).await {
-                    Ok(Ok(())) => {}
-                    Ok(Err(error)) => {
-                        tracing::warn!(%error, "an account of the other system was not adopted");
-                    }
-                    Err(_) => tracing::warn!("the other system does not answer in time"),
-                }
-                // The request may be gone.
-                let _ = answered.send(());
+            let Some(questions) = questions else { return };
+            let questions = Mutex::new(questions);
+            let answering = (0..AT_ONCE).map(|_| self.answer(&source, &questions, numbers_end));
+            join_all(answering.collect::<Vec<_>>()).await;
+        }
+    }
+
+    /// Answers one question after the other.
+    async fn answer(
+        &self,
+        source: &Source,
+        questions: &Mutex<Receiver<Question>>,
+        numbers_end: i64,
+    ) {
+        loop {
+            let question = questions.lock().await.recv().await;
+            let Some(Question { wanted, answered }) = question else { return };
+            // Its request does not wait any more.
+            if answered.is_closed() {
+                continue;
             }
+            match timeout(PATIENCE, self.adopt_one(source, &wanted, numbers_end)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "an account of the other system was not adopted");
+                }
+                Err(_) => tracing::warn!("the other system does not answer in time"),
+            }
+            // The request may be gone.
+            let _ = answered.send(());
         }
     }
 
@@ -91,7 +114,9 @@ impl Auth {
         let storing = self.store.write(move |tx| {
             Box::pin(async move {
                 let mut refused = Vec::new();
-                if !note_look_up(tx).await? {
+                // Declared complete in the meantime, or held up by runs.
+                let is_open = matches!(phase(tx).await?, Some(Phase::Open | Phase::LastStored));
+                if !is_open || !note_look_up(tx).await? {
                     return Ok(refused);
                 }
                 for item in items {
@@ -100,7 +125,7 @@ impl Auth {
                         continue;
                     }
                     let kind = item.kind;
-                    let account = item.owner.as_ref().map(SourceId::to_string).unwrap_or_default();
+                    let account = item.owner.as_ref().map(shown).unwrap_or_default();
                     let number = item.owner.as_ref().and_then(number);
                     if let Some(number) = number.filter(|_| kind == ACCOUNT) {
                         accounts::raise_sequence(tx, number).await?;
@@ -113,5 +138,14 @@ impl Auth {
             })
         });
         Ok(storing.await?)
+    }
+}
+
+/// An id for the log: another text may be a name.
+fn shown(id: &SourceId) -> String {
+    match id {
+        SourceId::Number(number) => number.to_string(),
+        SourceId::Text(text) if without_hyphens(text).is_some() => text.clone(),
+        SourceId::Text(_) => "with an id that is no number".to_owned(),
     }
 }

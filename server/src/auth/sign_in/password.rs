@@ -4,6 +4,9 @@
 //! looked up at the other system first, if that is configured. A success is one transaction.
 
 use std::net::IpAddr;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
 
 use crate::auth::domain::Auth;
 use crate::auth::limits::Target;
@@ -126,6 +129,7 @@ impl Auth {
         let attempt =
             attempt.inspect_err(|_| self.count_refused(account_id, Refusal::TooManyAttempts))?;
         let mut opened = self.try_sign_in(policy, request, found, extras.clone()).await;
+        let began = Instant::now();
         // Every name alike, so that the time does not tell which are known here or there.
         if opened.as_ref().is_err_and(may_be_otherwise_there)
             && self.look_up_there(Wanted::Name(spellings(who, name)), from).await
@@ -134,6 +138,9 @@ impl Auth {
                 Ok(found) => self.try_sign_in(policy, request, found, extras).await,
                 Err(error) => Err(error),
             };
+            if opened.is_err() {
+                next_second_after(began).await;
+            }
         }
         self.settle(attempt, &opened).await;
         opened.map_err(|error| {
@@ -249,6 +256,11 @@ impl Auth {
         }
         Ok(Some(SignedInAccount { opened, account }))
     }
+}
+
+/// Waits until whole seconds have passed: an account that is found there takes longer than none.
+async fn next_second_after(began: Instant) {
+    sleep_until(began + Duration::from_secs(began.elapsed().as_secs() + 1)).await;
 }
 
 /// Answers a right password of a suspended account as a wrong one, unless the policy reveals the
