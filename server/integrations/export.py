@@ -425,14 +425,48 @@ def export():
     def span(value):
         return int(value.total_seconds()) if isinstance(value, datetime.timedelta) else value
 
+    def version(distribution):
+        """Its first three numbers; None if it is not installed as a distribution."""
+        try:
+            from importlib import metadata
+        except ImportError:  # before Python 3.8
+            return None
+        try:
+            numbers = re.match(r"\d+(\.\d+){0,2}", metadata.version(distribution) or "")
+        except metadata.PackageNotFoundError:
+            return None
+        # Of fewer numbers, the newest version would be meant.
+        return ".".join((numbers.group().split(".") + ["0", "0"])[:3]) if numbers else None
+
+    def found_apis():
+        """A name, a dialect, and the versions on which its answers depend, for each kind of token of its views."""
+        views = [view for _, view in paths()]
+        has = lambda *starts: any(view.startswith(starts) for view in views)
+        users = {"djoser": "djoser", "djangorestframework": "djangorestframework"}
+        libraries = {}
+        if has("djoser.views.TokenCreateView", "rest_framework.authtoken.", "drf_social_oauth2."):
+            libraries["django_token", "djoser_token"] = dict(users, drf_social_oauth2="drf-social-oauth2")
+        if has("rest_framework_simplejwt."):
+            rotates = simple_jwt.get("ROTATE_REFRESH_TOKENS")
+            has_users = has("djoser.views.UserViewSet")
+            dialect = "djoser_jwt" if has_users else "simplejwt_rotating" if rotates else "simplejwt"
+            signed = {"simplejwt": "djangorestframework-simplejwt"}
+            libraries["django_jwt", dialect] = dict(users, **signed) if has_users else signed
+        for (name, dialect), distributions in libraries.items():
+            versions = {library: version(distribution) for library, distribution in distributions.items()}
+            yield name, dialect, {library: found for library, found in sorted(versions.items()) if found}
+
     def settings_found(keys, own_key, highest):
         lines = []
         put = lambda line="": lines.append(line + "\n")
         put("# What export.py has found in the Django. Read it before you use it; remove what does not fit.")
         put()
         put("[tokens]")
-        put(f"secret_file = {quoted(keys)}" if keys else "# the tokens are signed with a private key: see below")
-        put("accept_foreign = true")
+        if keys:
+            put(f"secret_file = {quoted(keys)}")
+            put("accept_foreign = true")
+        else:
+            put("# the tokens are signed with a private key: see below")
         if own_key:
             put(f"django_secret_key_file = {quoted(own_key)}")
         put()
@@ -444,6 +478,19 @@ def export():
             put("# Its ids are no numbers.")
             put("first_id = 1")
         put()
+        for name, dialect, versions in found_apis():
+            put("# The API of its apps with the versions of its libraries, in place of the built-in one, at the same paths:")
+            put("# compare them with those below. Choose its name now: what it issues belongs to it.")
+            put(f"[dialects.{dialect}]")
+            put("enabled = false")
+            put()
+            put(f"[apis.{name}]")
+            put(f"dialect = {quoted(dialect)}")
+            put()
+            put(f"[apis.{name}.versions]")
+            for library, found in versions.items():
+                put(f"{library} = {quoted(found)}")
+            put()
         put("# The paths of its views:")
         for path, view in paths():
             put("#   " + json.dumps(path, ensure_ascii=False) + "  " + view)

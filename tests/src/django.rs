@@ -61,6 +61,12 @@ impl Stack {
         }
     }
 
+    /// Its libraries with their versions, a line each.
+    pub fn libraries(self) -> String {
+        let file = format!("{DIRECTORY}/requirements/{}.txt", self.requirements());
+        fs::read_to_string(file).expect("a file of requirements")
+    }
+
     /// The name of the file with its libraries.
     fn requirements(self) -> &'static str {
         match self {

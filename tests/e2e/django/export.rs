@@ -1,9 +1,11 @@
 //! `export.py` in the real Djangos: its file is whole and has what they have, and with it the owners
 //! go on at Propusk.
 
+use std::collections::BTreeMap;
+
 use propusk_tests::django::{CLIENT_ID, CLIENT_SECRET, Django, Stack};
 use propusk_tests::links::Link;
-use propusk_tests::operator::Operator;
+use propusk_tests::operator::{NO_SECRET, Operator};
 use propusk_tests::process::{Finished, Process};
 use serde_json::{Value, json};
 
@@ -108,6 +110,45 @@ async fn export_of_a_django_without_accounts_is_a_whole_file() {
         let django = Django::start(stack).await;
         let report = report(&django, stack, &[]).await;
         assert_eq!(report["lines"], json!({}), "{stack:?}");
+    }
+}
+
+#[tokio::test]
+async fn export_writes_the_versions_of_libraries_that_its_api_knows() {
+    let (djoser, framework) =
+        (("djoser", "djoser"), ("djangorestframework", "djangorestframework"));
+    let social = ("drf_social_oauth2", "drf-social-oauth2");
+    let simplejwt = ("simplejwt", "djangorestframework-simplejwt");
+    for (stack, api, dialect, expected) in [
+        (Stack::DjoserToken, "django_token", "djoser_token", &[framework, djoser, social][..]),
+        (Stack::DjoserJwt, "django_jwt", "djoser_jwt", &[framework, djoser, simplejwt][..]),
+        (Stack::Simplejwt, "django_jwt", "simplejwt", &[simplejwt][..]),
+        (Stack::SimplejwtRotating, "django_jwt", "simplejwt_rotating", &[simplejwt][..]),
+    ] {
+        let django = Django::start(stack).await;
+        let written = django.export(stack).await.with_file_name("propusk.toml");
+        let operator = Operator::new().await;
+        operator.write("propusk.toml", &std::fs::read_to_string(written).expect("a file"));
+        let settings = [NO_SECRET, ("PROPUSK_ACCOUNTS__FIRST_ID", "1000")];
+        let Finished { status, stdout, stderr } =
+            operator.run(&settings, &["check-config", "--json"], "").await;
+        assert!(status.success(), "{stack:?}: {stderr}");
+        let found: BTreeMap<String, Value> = stdout
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
+            .filter(|line| !line["value"].is_null())
+            .filter_map(|line| Some((line["key"].as_str()?.to_owned(), line["value"].clone())))
+            .collect();
+        assert_eq!(found[&format!("apis.{api}.dialect")], dialect);
+        assert_eq!(found[&format!("dialects.{dialect}.enabled")], false);
+        let prefix = format!("apis.{api}.versions.");
+        let known: Vec<_> = found.keys().filter_map(|key| key.strip_prefix(&prefix)).collect();
+        assert_eq!(known, expected.iter().map(|(setting, _)| *setting).collect::<Vec<_>>());
+        for (setting, library) in expected {
+            let version = found[&format!("{prefix}{setting}")].as_str().expect("a text");
+            let pinned = format!("{library}=={version}");
+            assert!(stack.libraries().lines().any(|line| line == pinned), "{stack:?}: {pinned}");
+        }
     }
 }
 
