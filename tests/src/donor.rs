@@ -44,6 +44,25 @@ impl Donor {
         }
     }
 
+    /// Locks the users, as a migration does.
+    pub async fn lock(&self) -> Lock {
+        match self.database.url() {
+            Some(url) => {
+                let mut connection = PgConnection::connect(url).await.expect("a connection");
+                let statement = "begin; lock table auth_user in access exclusive mode";
+                connection.execute(statement).await.expect("the lock");
+                Lock::Postgres(connection)
+            }
+            None => {
+                let options = SqliteConnectOptions::new().filename(self.file());
+                let mut connection =
+                    SqliteConnection::connect_with(&options).await.expect("a connection");
+                connection.execute("begin exclusive").await.expect("the lock");
+                Lock::Sqlite(connection)
+            }
+        }
+    }
+
     pub async fn execute(&self, statement: &str) {
         let types = match self.database.url() {
             Some(_) => {
@@ -72,6 +91,22 @@ impl Donor {
     }
 }
 
+/// A connection that keeps others from reading the users.
+pub enum Lock {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl Lock {
+    pub async fn release(self) {
+        let closed = match self {
+            Lock::Sqlite(connection) => connection.close().await,
+            Lock::Postgres(connection) => connection.close().await,
+        };
+        closed.expect("a closed connection");
+    }
+}
+
 pub const CONTENT_TYPES: &str =
     "create table django_content_type (id integer primary key, app_label varchar(100))";
 pub const MIGRATIONS: &str =
@@ -94,6 +129,19 @@ pub const BLACKLISTED: &str =
 pub const IDENTITIES: &str = "create table social_auth_usersocialauth (id integer primary key,
     provider varchar(32) not null, uid varchar(255) not null,
     user_id integer not null references auth_user (id))";
+pub const OAUTH: &[&str] = &[
+    "create table oauth2_provider_application (id integer primary key,
+     client_id varchar(100) not null, client_secret varchar(255) not null,
+     client_type varchar(32) not null, authorization_grant_type varchar(32) not null,
+     name varchar(255) not null)",
+    "create table oauth2_provider_accesstoken (id integer primary key, token text not null,
+     token_checksum varchar(64) not null unique, user_id integer references auth_user (id),
+     application_id integer not null, created {time} not null, expires {time} not null,
+     scope text not null)",
+    "create table oauth2_provider_refreshtoken (id integer primary key, token varchar(255) not null,
+     user_id integer not null, application_id integer not null, created {time} not null,
+     revoked {time}, access_token_id integer)",
+];
 /// Four people, of whom one has an id that is none, with a key, tokens and identities.
 pub const ROWS: &str = "insert into auth_user values
         (7, 'md5$seasalt2$9a23937e2b8589427f13f89b6d66e9cd', '2021-03-04 05:06:07.9{utc}', false,

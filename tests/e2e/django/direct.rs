@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 const EMAIL: &str = "anna@example.com";
 const WAITING: &str = "bob@example.com";
 const PASSWORD: &str = "Str0ng-pass-77";
+const NEW_PASSWORD: &str = "N3w-strong-pass-78";
 
 const SETTINGS: &[(&str, &str)] =
     &[("PROPUSK_TOKENS__ACCEPT_FOREIGN", "true"), ("PROPUSK_ACCOUNTS__FIRST_ID", "1000")];
@@ -125,5 +126,28 @@ async fn nothing_changes_if_the_database_follows_its_export() {
         for counts in ["new", "changed", "ended"] {
             assert_eq!(again[counts], json!({}), "{stack:?}: {again}");
         }
+    }
+}
+
+#[tokio::test]
+async fn owners_sign_in_at_a_django_that_was_read_directly_after_the_way_back() {
+    let stack = Stack::Simplejwt;
+    let django = filled(stack).await;
+    let operator = Operator::new().await;
+    operator.store().await.close().await;
+    adopt(&operator, stack, &["--final", &django.database_url()]).await;
+    let completed = operator.run(SETTINGS, &["adopt", "--complete"], "").await;
+    assert!(completed.status.success(), "{}", completed.stderr);
+    operator.user_with(&["set-password", "anna"], NEW_PASSWORD).await;
+    operator.user_with(&["create", "dora"], NEW_PASSWORD).await;
+    let file = operator.path().join("back.sql");
+    let report = adopt(&operator, stack, &["--reverse", file.to_str().expect("a path")]).await;
+    for (what, count) in [("new_accounts", 1), ("new_accounts_without_row", 0), ("passwords", 1)] {
+        assert_eq!(report[what], count, "{what}: {report}");
+    }
+    django.apply(stack, &file).await;
+    for name in ["anna", "dora"] {
+        let credentials = json!({ "username": name, "password": NEW_PASSWORD });
+        posted(&django, "/api/auth/login/", &credentials).await;
     }
 }

@@ -4,6 +4,7 @@
 use propusk_tests::donor::*;
 use propusk_tests::operator::*;
 use propusk_tests::process::Finished;
+use propusk_tests::user::NEW_PASSWORD;
 use serde_json::{Value, json};
 
 async fn adopt(operator: &Operator, settings: &[(&str, &str)], arguments: &[&str]) -> Value {
@@ -106,6 +107,76 @@ async fn user_model_of_a_project_is_found_and_read_by_settings() {
     let settings = [("PROPUSK_ADOPT__EMAIL", "address")];
     let said = refusal(&operator, &settings, &url).await;
     assert!(said.contains("the table people_person has no column address"), "{said}");
+}
+
+#[tokio::test]
+async fn account_whose_id_is_not_above_zero_is_counted() {
+    let (operator, donor) = (Operator::new().await, Donor::of(DJANGO).await);
+    let said = operator.run(&[], &["adopt", "--check", &donor.url()], "").await.stderr;
+    assert!(said.contains("1 accounts left out: their ids are not above 0"), "{said}");
+    donor.execute("delete from authtoken_token where user_id = -1").await;
+    donor.execute("delete from auth_user where id = -1").await;
+    let said = operator.run(&[], &["adopt", "--check", &donor.url()], "").await.stderr;
+    assert!(!said.contains("left out"), "{said}");
+}
+
+#[tokio::test]
+async fn way_back_leads_to_a_donor_that_was_read_directly() {
+    let (operator, donor) = (Operator::new().await, Donor::of(DJANGO).await);
+    operator.store().await.close().await;
+    let url = donor.url();
+    adopt(&operator, &[], &["--final", &url]).await;
+    let completed = operator.run(&[], &["adopt", "--complete"], "").await;
+    assert!(completed.status.success(), "{}", completed.stderr);
+    operator.user_with(&["set-password", "anna@example.com"], NEW_PASSWORD).await;
+    operator.user_with(&["create", "dora@example.com"], NEW_PASSWORD).await;
+    let file = operator.path().join("back.sql");
+    let path = file.to_str().expect("a path");
+    let report = adopt(&operator, &[], &["--reverse", path]).await;
+    assert_eq!(report["table"], "auth_user");
+    for (what, count) in [("new_accounts", 1), ("new_accounts_without_row", 0), ("passwords", 1)] {
+        assert_eq!(report[what], count, "{what}: {report}");
+    }
+    let statements = std::fs::read_to_string(&file).expect("a file");
+    for _ in 0..2 {
+        donor.execute(&statements).await;
+        let there = adopt(&operator, &[], &["--check", &url]).await;
+        assert_eq!(there["lines"]["account"], 4, "{there}");
+        assert_eq!(there["accounts"]["active"], 3, "{there}");
+        assert!(there["passwords"]["md5"].is_null(), "{there}");
+        assert_eq!(there["unsupported_passwords"], json!({}), "{there}");
+    }
+}
+
+#[tokio::test]
+async fn column_without_a_known_value_is_named_for_the_way_back() {
+    let teams = "create table people_team (id integer primary key)";
+    let people = "create table people_person (id {uuid} primary key,
+        password varchar(128) not null, last_login {time}, email varchar(254) not null unique,
+        is_active bool not null, is_staff bool not null, is_deleted bool not null,
+        is_verified bool not null, public_id {uuid} not null, joined_at {time} not null,
+        nick varchar(20) not null, role varchar(20) not null, wants_mail bool not null,
+        points integer not null default 0, note text,
+        team_id integer not null references people_team (id))";
+    let keys = "create table authtoken_token (key varchar(40) primary key, created {time} not null,
+        user_id {uuid} not null references people_person (id))";
+    let rows = "insert into people_team values (1);
+        insert into people_person values
+            ('0123456789abcdef0123456789abcdef', 'x', null, 'anna@example.com', true, false, false,
+             true, '1123456789abcdef0123456789abcdef', '2020-03-04 05:06:07{utc}', '', 'editor',
+             true, 1, null, 1)";
+    let donor = Donor::of(&[CONTENT_TYPES, teams, people, keys, rows]).await;
+    let operator = Operator::new().await;
+    operator.store().await.close().await;
+    let Finished { status, stderr, .. } = operator.run(&[], &["adopt", &donor.url()], "").await;
+    assert!(status.success(), "{stderr}");
+    let said = "new accounts get no row: its defaults for role, wants_mail, team_id are not in";
+    assert!(stderr.contains(said), "{stderr}");
+    let file = operator.path().join("back.sql");
+    let path = file.to_str().expect("a path");
+    let report = adopt(&operator, &[], &["--reverse", path]).await;
+    assert_eq!(report["table"], "people_person");
+    assert_eq!(report["unfilled"], json!(["role", "wants_mail", "team_id"]));
 }
 
 #[tokio::test]
