@@ -1,8 +1,12 @@
 //! Accounts that are looked up in the database of a Django while the adoption is open, and adopted at
 //! once.
 
+use std::time::{Duration, Instant};
+
 use propusk_server::config::{Config, Secret};
 use propusk_tests::donor::*;
+use propusk_tests::import_file::import_file;
+use propusk_tests::operator::Operator;
 use propusk_tests::server::TestServer;
 use propusk_tests::user::{NEW_PASSWORD, PASSWORD, sign_in};
 use serde_json::json;
@@ -121,4 +125,72 @@ async fn run_after_a_look_up_changes_nothing_of_it() {
     });
     let adoption = server.adopt(&[account]).await;
     assert_eq!((adoption.new.len(), adoption.changed.len()), (0, 0), "{adoption:?}");
+}
+
+#[tokio::test]
+async fn opaque_access_token_is_looked_up_by_its_checksum() {
+    let donor = Donor::of(&[DJANGO, OAUTH].concat()).await;
+    let rows = "insert into oauth2_provider_application values (1, 'app', '', 'public', 'password',
+             'App');
+        insert into oauth2_provider_accesstoken values (1, 'opaque-access-token-of-anna',
+             'ef718f3d1e04b5f0361727e5ec08dd6c18cdf3548a72e2249091e8d5773972dd', 7, 1,
+             '2020-03-04 05:06:07{utc}', '2100-01-01 00:00:00{utc}', 'read')";
+    donor.execute(rows).await;
+    let server = server(&donor, |_| ()).await;
+    server.adopt(&[]).await;
+    assert_eq!(status_of_key(&server, "Bearer opaque-access-token-of-bob").await, 503);
+    assert_eq!(status_of_key(&server, "Bearer opaque-access-token-of-anna").await, 200);
+}
+
+#[tokio::test]
+async fn failed_sign_in_takes_whole_seconds_for_every_name() {
+    let donor = Donor::of(DJANGO).await;
+    let server = server(&donor, |_| ()).await;
+    server.adopt(&[]).await;
+    // The second time it is known here.
+    for name in ["nobody@example.com", EMAIL, EMAIL] {
+        let began = Instant::now();
+        assert_eq!(sign_in(&server.client, name, PASSWORD).await.status, 503, "{name}");
+        assert!(began.elapsed() >= Duration::from_secs(1), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn locked_donor_holds_up_no_owner_who_is_here() {
+    let donor = Donor::of(DJANGO).await;
+    let server = server(&donor, |_| ()).await;
+    server.import("eve@example.com", PASSWORD, 17, None).await;
+    server.adopt(&[]).await;
+    let lock = donor.lock().await;
+    let (client, key) = (&server.client, status_of_key(&server, KEY));
+    let unknown = sign_in(client, EMAIL, NEW_PASSWORD);
+    let (here, unknown, key) =
+        tokio::join!(sign_in(client, "eve@example.com", PASSWORD), unknown, key);
+    assert_eq!((here.status.as_u16(), unknown.status.as_u16(), key), (200, 503, 503));
+    lock.release().await;
+    assert_eq!(sign_in(client, EMAIL, NEW_PASSWORD).await.status, 200);
+}
+
+#[tokio::test]
+async fn log_has_no_name_and_no_hash_of_a_look_up() {
+    let donor = Donor::of(DJANGO).await;
+    let operator = Operator::new().await;
+    operator.store().await.close().await;
+    let url = donor.url();
+    let settings = [("PROPUSK_ACCOUNTS__FIRST_ID", "9"), ("PROPUSK_ADOPT__LOOK_UP", url.as_str())];
+    operator.write("empty.jsonl", &import_file(1_000, &[]));
+    let file = operator.path().join("empty.jsonl");
+    let adopted = operator.run(&settings, &["adopt", file.to_str().expect("a path")], "").await;
+    assert!(adopted.status.success(), "{}", adopted.stderr);
+    let server = operator.start(&settings).await;
+    // Its number is not below the first one of this server.
+    let carla = "carla@example.com";
+    assert_eq!(sign_in(&server.client, carla, NEW_PASSWORD).await.status, 503);
+    donor.execute("alter table auth_user rename column email to address").await;
+    assert_eq!(sign_in(&server.client, EMAIL, NEW_PASSWORD).await.status, 503);
+    let (_, output) = server.terminate().await;
+    assert_eq!(output.matches("was not adopted").count(), 2, "{output}");
+    for secret in [carla, "carla", EMAIL, NEW_PASSWORD, "9a23937e2b85"] {
+        assert!(!output.contains(secret), "{secret}: {output}");
+    }
 }

@@ -149,3 +149,17 @@ fn shown(id: &SourceId) -> String {
         SourceId::Text(_) => "with an id that is no number".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_has_no_id_that_may_be_a_name() {
+        let uuid = "6ba7b810-9dad-11d1-80b4-00c04fd430c8";
+        let of_text = |text: &str| shown(&SourceId::Text(text.to_owned()));
+        assert_eq!(shown(&SourceId::Number(7)), "7");
+        assert_eq!(of_text(uuid), uuid);
+        assert_eq!(of_text("anna@example.com"), "with an id that is no number");
+    }
+}
