@@ -52,11 +52,14 @@ impl<'d, W: Write, P: Fn(u64)> Lines<'d, W, P> {
         connection: &mut Connection,
         users: Option<&DjangoUsers>,
     ) -> Result<W, Problem> {
+        // Set only if there is a local time.
+        let ahead = Some(self.ahead()).filter(|ahead| *ahead != 0);
         self.write(
             "start",
             json!({
                 "format": "propusk-import", "version": 1, "source": "Django",
                 "taken_at": self.now, "django_link_seconds": self.settings.link_seconds,
+                "django_utc_offset": ahead, "django_local_times": ahead.map(|_| true),
                 "django_users": users,
             }),
         )?;
@@ -408,6 +411,11 @@ impl<'d, W: Write, P: Fn(u64)> Lines<'d, W, P> {
         })
     }
 
+    /// How far times without an offset are ahead of UTC, in seconds.
+    fn ahead(&self) -> i64 {
+        self.settings.utc_offset_minutes * SECONDS_OF_A_MINUTE
+    }
+
     fn time(
         &self,
         table: &str,
@@ -415,8 +423,7 @@ impl<'d, W: Write, P: Fn(u64)> Lines<'d, W, P> {
         value: Option<String>,
     ) -> Result<Option<i64>, Problem> {
         let Some(text) = value else { return Ok(None) };
-        let ahead = self.settings.utc_offset_minutes * SECONDS_OF_A_MINUTE;
-        match seconds(&text, ahead) {
+        match seconds(&text, self.ahead()) {
             Some(at) => Ok(Some(at)),
             None => Err(Problem::Value { table: table.to_owned(), column: column.to_owned() }),
         }

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::connection::{Connection, Extent};
-use super::django::{ACCESS_TOKENS, Django, KEYS, kind_of};
+use super::django::{ACCESS_TOKENS, Django, KEYS};
 use super::lines::Lines;
 use super::problem::{DonorError, Problem};
-use super::schema::{Kind, place, quoted};
+use super::schema::{Column, place, quoted};
 use super::value::sha256;
 use crate::config::Adopt;
 use crate::store::Database;
@@ -116,9 +116,10 @@ fn by_name(django: &Django, spellings: &[String]) -> Question {
     let columns = [Some(&users.login), users.email.as_ref(), users.phone.as_ref()];
     let columns = columns.into_iter().chain([users.username.as_ref()]).flatten();
     // A cast would keep SQLite from its index.
-    let text = |column: &String| match kind_of(&users.table, column) {
-        Kind::Text => place("u", column),
-        _ => users.table.text("u", column),
+    let text = |column: &String| match users.table.column(column).is_some_and(Column::is_plain_text)
+    {
+        true => place("u", column),
+        false => users.table.text("u", column),
     };
     let conditions: Vec<_> =
         columns.map(|column| format!("{} in ({values})", text(column))).collect();
