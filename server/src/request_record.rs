@@ -30,8 +30,8 @@ pub enum Cause {
 
 impl Cause {
     /// Runs `work` with this cause.
-    pub async fn during<T>(self, work: impl Future<Output = T>) -> T {
-        CURRENT.scope(self, work).await
+    pub fn during<T>(self, work: impl Future<Output = T>) -> impl Future<Output = T> {
+        CURRENT.scope(self, work)
     }
 
     /// The cause of the present task.

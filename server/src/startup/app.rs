@@ -5,8 +5,10 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::StatusCode;
-use axum::middleware::{Next, from_fn, from_fn_with_state};
-use axum::routing::get;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{Route, get};
+use tower::layer::layer_fn;
+use tower::util::MapRequestLayer;
 
 use crate::api::{self, Context};
 use crate::app_links::AppLinks;
@@ -15,7 +17,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::dialects::Api;
 use crate::http::client::TrustedProxies;
-use crate::http::layers::Watch;
+use crate::http::layers::{Watch, Watched};
 use crate::http::requests::Requests;
 use crate::pages::{self, Pages};
 use crate::{http, openapi, request_record};
@@ -55,10 +57,10 @@ pub fn app(
         .route("/readyz", get(move || ready(Arc::clone(&ready_auth))))
         .fallback(|| async { api::unknown_path() });
     let addresses = config.privacy.addresses;
-    let watch = Arc::new(Watch { proxies, addresses, requests: requests.clone() });
-    http::cors::allow(app, &config.cors.origins)
-        .layer(from_fn_with_state(watch, http::layers::watch))
-        .layer(from_fn_with_state(clock, http::layers::date))
+    let watch = Arc::new(Watch { proxies, addresses, requests: requests.clone(), clock });
+    let watched = layer_fn(move |route: Route| Watched::new(route, Arc::clone(&watch)));
+    // With its state: a router that waits for one builds a route again for each request.
+    http::cors::allow(app, &config.cors.origins).layer(watched).with_state(())
 }
 
 /// An API's routes, with the page for a new password in front if the API has a path for it.
@@ -72,9 +74,9 @@ fn routes(api: &Api, context: &Arc<Context>, pages: &Arc<Pages>) -> Router {
             routes.route_layer(from_fn_with_state(state, pages::confirm_link))
         }
     };
-    routes.layer(from_fn(move |request: Request, next: Next| {
+    routes.layer(MapRequestLayer::new(move |request: Request| {
         request_record::note_dialect(name);
-        next.run(request)
+        request
     }))
 }
 
