@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use axum::http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, HOST, TRANSFER_ENCODING};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, Version};
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, Version};
 
 use crate::language::Language;
 
@@ -41,11 +41,19 @@ pub fn language(headers: &HeaderMap) -> Option<Language> {
 
 /// The size as the client wrote it, without white space around values.
 fn size<B>(request: &Request<B>) -> usize {
-    let line = request.method().as_str().len() + " ".len() + request.uri().to_string().len();
+    let line = request.method().as_str().len() + " ".len() + length(request.uri());
     let headers = request.headers().iter();
     let headers: usize =
         headers.map(|(name, value)| name.as_str().len() + ": \r\n".len() + value.len()).sum();
     line + " HTTP/1.1\r\n".len() + headers + "\r\n".len()
+}
+
+/// How long the text of a URI is.
+fn length(uri: &Uri) -> usize {
+    let scheme = uri.scheme().map_or(0, |scheme| scheme.as_str().len() + "://".len());
+    let authority = uri.authority().map_or(0, |authority| authority.as_str().len());
+    let query = uri.query().map_or(0, |query| "?".len() + query.len());
+    scheme + authority + uri.path().len() + query
 }
 
 /// Whether there is exactly one host, as RFC 9112 section 3.2 requires; before 1.1 it may be
@@ -60,8 +68,17 @@ fn has_host<B>(request: &Request<B>) -> bool {
 }
 
 fn is_authority(host: &HeaderValue) -> bool {
+    if is_name_and_port(host.as_bytes()) {
+        return true;
+    }
     let authority = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
     authority.is_some_and(|authority| !authority.as_str().contains('@'))
+}
+
+/// Whether it is what nearly every client sends, which needs no parser.
+fn is_name_and_port(host: &[u8]) -> bool {
+    let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-.:".contains(byte);
+    host.iter().all(is_of_name) && host.iter().filter(|byte| **byte == b':').count() <= 1
 }
 
 /// Whether the body has no transfer coding but `chunked`: a request that a proxy and this server
@@ -76,6 +93,24 @@ fn has_one_coding(headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn length_of_a_uri_is_that_of_its_text() {
+        for text in ["/", "*", "/a?b=c", "/a?", "example.com:80", "http://example.com:80/a?b"] {
+            let uri: Uri = text.parse().expect(text);
+            assert_eq!(length(&uri), uri.to_string().len(), "{text}");
+        }
+    }
+
+    #[test]
+    fn host_is_a_name_or_an_address_with_or_without_a_port() {
+        for sound in ["example.com", "localhost:8000", "192.0.2.1:80", "[2001:db8::1]:80", "a_b"] {
+            assert!(is_authority(&HeaderValue::from_static(sound)), "{sound}");
+        }
+        for other in ["a:80:80", "anna@example.com", "a b", "[::1", "%41"] {
+            assert!(!is_authority(&HeaderValue::from_static(other)), "{other}");
+        }
+    }
 
     #[test]
     fn authorization_lines_are_joined() {

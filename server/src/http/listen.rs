@@ -11,8 +11,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::HeaderValue;
 use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
@@ -112,7 +112,12 @@ fn spawn(
     let arrivals = timer.arrivals();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         arrivals.note_request(request.body().size_hint().exact());
-        answer(app.clone(), requests.clone(), request, peer)
+        let refusal = head::refusal(&request);
+        if let (Some(status), Some(requests)) = (refusal, &requests) {
+            let method = known_method(request.method().as_str());
+            requests.count(None, method, status, Duration::ZERO);
+        }
+        answer(app.clone(), refusal, request, peer)
     });
     let stream = ClientStream::new(stream, WRITE_DEADLINE, timer.arrivals());
     let connection = http1::Builder::new()
@@ -129,17 +134,14 @@ fn spawn(
     });
 }
 
+/// `refusal`: the status of a request that does not reach `app`.
 async fn answer(
     app: Router,
-    requests: Option<Requests>,
+    refusal: Option<StatusCode>,
     request: hyper::Request<Incoming>,
     peer: SocketAddr,
 ) -> Result<Response, Infallible> {
-    if let Some(status) = head::refusal(&request) {
-        if let Some(requests) = requests {
-            let method = known_method(request.method().as_str());
-            requests.count(None, method, status, Duration::ZERO);
-        }
+    if let Some(status) = refusal {
         return Ok(last_on_connection(status.into_response()));
     }
     let (request, unread) = TrackedBody::watch(request);
