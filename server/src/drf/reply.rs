@@ -12,6 +12,7 @@ use serde_json::json;
 use super::fields::FieldErrors;
 use crate::api::SECURITY_HEADERS;
 use crate::error::Error;
+use crate::http::answer;
 
 /// An answer before the view's headers are added.
 pub struct Reply {
@@ -26,6 +27,8 @@ pub struct Reply {
 enum Content {
     Empty,
     EmptyJson,
+    /// `{}`.
+    EmptyObject,
     Json(Vec<u8>),
     Page(&'static str),
 }
@@ -41,9 +44,9 @@ pub type Answer = Result<Reply, Reply>;
 
 /// The headers that the view adds to an answer.
 pub(super) struct ViewHeaders<'v> {
-    pub allow: &'v str,
+    pub allow: Option<&'v HeaderValue>,
     pub vary: &'static str,
-    pub challenge: &'v str,
+    pub challenge: Option<&'v HeaderValue>,
     pub no_store: bool,
 }
 
@@ -67,6 +70,11 @@ impl Reply {
 
     pub fn ok(body: &impl Serialize) -> Self {
         Reply::json(StatusCode::OK, body)
+    }
+
+    /// `{}`, of a view that only says yes.
+    pub fn empty_object() -> Self {
+        Reply::new(StatusCode::OK, Content::EmptyObject)
     }
 
     pub fn created(body: &impl Serialize) -> Self {
@@ -160,11 +168,11 @@ impl Reply {
         let mut response = self.into_bare_response();
         let headers = response.headers_mut();
         headers.insert(VARY, HeaderValue::from_static(view.vary));
-        if let Ok(allow) = HeaderValue::from_str(view.allow) {
-            headers.insert(ALLOW, allow);
+        if let Some(allow) = view.allow {
+            headers.insert(ALLOW, allow.clone());
         }
-        if unauthorized && let Ok(challenge) = HeaderValue::from_str(view.challenge) {
-            headers.insert(WWW_AUTHENTICATE, challenge);
+        if unauthorized && let Some(challenge) = view.challenge {
+            headers.insert(WWW_AUTHENTICATE, challenge.clone());
         }
         if no_store {
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -177,11 +185,11 @@ impl Reply {
         let (content_type, body) = match self.body {
             Content::Empty => (None, Body::empty()),
             Content::EmptyJson => (Some("application/json"), Body::empty()),
+            Content::EmptyObject => (Some("application/json"), Body::from("{}")),
             Content::Json(json) => (Some("application/json"), Body::from(json)),
             Content::Page(html) => (Some("text/html; charset=utf-8"), Body::from(html)),
         };
-        let mut response = Response::new(body);
-        *response.status_mut() = self.status;
+        let mut response = answer::of(self.status, body);
         let headers = response.headers_mut();
         if let Some(content_type) = content_type {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));

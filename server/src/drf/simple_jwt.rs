@@ -55,7 +55,7 @@ pub async fn verify(mut call: Call, failure: Failure) -> Answer {
     let Context { auth, policy, place, .. } = &*call.context;
     let verified = auth.verify(policy, &token).await;
     verified.map_err(|error| verify_refusal(&place.answers, error, failure))?;
-    Ok(Reply::ok(&json!({})))
+    Ok(Reply::empty_object())
 }
 
 /// The library's view that ends a session.
@@ -64,7 +64,7 @@ pub async fn blacklist(mut call: Call, failure: Failure) -> Answer {
     let Context { auth, policy, place, .. } = &*call.context;
     let ended = auth.end_jwt_session(policy, &token).await;
     ended.map_err(|error| refresh_refusal(&place.answers, error, failure))?;
-    Ok(Reply::ok(&json!({})))
+    Ok(Reply::empty_object())
 }
 
 /// A name, in a field that the API chooses, and a password; no `Debug`.

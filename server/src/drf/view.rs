@@ -11,7 +11,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
-use axum::http::{Method, Response, StatusCode, request};
+use axum::http::{HeaderValue, Method, Response, StatusCode, request};
 use axum::routing::any;
 use serde_json::json;
 
@@ -197,11 +197,11 @@ pub fn mount(context: &Arc<Context>, views: Vec<View>) -> Router {
     let mut router = Router::new();
     for view in views {
         let Some(path) = context.place.path(view.operation.name) else { continue };
-        let view = Arc::new(view.placed(&context.place));
+        let mounted = Arc::new(Mounted::new(view, context));
         for path in api::slash_forms(path) {
-            let (context, view) = (Arc::clone(context), Arc::clone(&view));
+            let mounted = Arc::clone(&mounted);
             let handler = move |parameters: Parameters, request: Request| {
-                dispatch(Arc::clone(&view), Arc::clone(&context), parameters, request)
+                dispatch(mounted, parameters, request)
             };
             router = router.route(&path, any(handler));
         }
@@ -209,15 +209,40 @@ pub fn mount(context: &Arc<Context>, views: Vec<View>) -> Router {
     router
 }
 
-async fn dispatch(
-    view: Arc<View>,
+/// A view at its place, and what of its answers is the same for all requests.
+struct Mounted {
+    is_at_django: bool,
+    allow: Option<HeaderValue>,
+    challenge: Option<HeaderValue>,
+    view: View,
     context: Arc<Context>,
+}
+
+impl Mounted {
+    fn new(view: View, context: &Arc<Context>) -> Self {
+        let view = view.placed(&context.place);
+        Mounted {
+            is_at_django: context.place.at_django.contains(view.operation.name),
+            allow: HeaderValue::from_str(&view.allow).ok(),
+            challenge: HeaderValue::from_str(&view.challenge).ok(),
+            view,
+            context: Arc::clone(context),
+        }
+    }
+}
+
+async fn dispatch(
+    mounted: Arc<Mounted>,
     parameters: Parameters,
     request: Request,
 ) -> Response<Body> {
+    let Mounted { is_at_django, allow, challenge, view, context } = &*mounted;
     let (mut parts, body) = request.into_parts();
     // Django converts the method to upper case first.
-    if let Ok(method) = Method::from_bytes(parts.method.as_str().to_ascii_uppercase().as_bytes()) {
+    let method = parts.method.as_str();
+    if method.bytes().any(|byte| byte.is_ascii_lowercase())
+        && let Ok(method) = Method::from_bytes(method.to_ascii_uppercase().as_bytes())
+    {
         parts.method = method;
     }
     let parameter = match &parameters {
@@ -228,11 +253,11 @@ async fn dispatch(
     if parameter.as_deref() == Some("") {
         return unknown_path();
     }
-    let is_at_django = context.place.at_django.contains(view.operation.name);
-    let call = Call { context, who: None, parts, parameter, body: Mutex::new(body) };
-    let (allow, challenge) = (&*view.allow, &*view.challenge);
+    let (context, body) = (Arc::clone(context), Mutex::new(body));
+    let call = Call { context, who: None, parts, parameter, body };
+    let (allow, challenge) = (allow.as_ref(), challenge.as_ref());
     let mut headers = ViewHeaders { allow, vary: "Accept", challenge, no_store: false };
-    if is_at_django {
+    if *is_at_django {
         if !is_one_segment(call.parameter()) || is_disguised(&call) {
             return unknown_path();
         }

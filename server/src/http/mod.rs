@@ -1,6 +1,7 @@
 //! The edge: accepting connections, the client's address, logging, and limits for every API.
 //! Nothing here knows what is served.
 
+pub mod answer;
 pub mod body;
 pub mod client;
 mod client_stream;

@@ -3,10 +3,12 @@
 use axum::body::Body;
 use axum::http::StatusCode;
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_TYPE, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+
+use crate::http::answer;
 
 /// A success, 200.
 pub struct Reply<T>(pub T);
@@ -35,12 +37,14 @@ pub fn with_headers(
     let Ok(body) = serde_json::to_vec(body) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
-    let headers = [
+    let mut response = answer::of(status, Body::from(body));
+    for (name, value) in [
         (CONTENT_TYPE, media_type),
         (CACHE_CONTROL, "no-store"),
         (REFERRER_POLICY, "no-referrer"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ];
-    let headers = headers.map(|(name, value)| (name, HeaderValue::from_static(value)));
-    (status, HeaderMap::from_iter(headers), Body::from(body)).into_response()
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
 }
