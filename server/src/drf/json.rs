@@ -3,6 +3,8 @@
 //! rewrites numbers, so this is a separate reader. Nothing here is `Debug` outside tests: bodies
 //! hold passwords.
 
+use memchr::memchr2;
+
 use crate::python;
 
 /// Python stops at its recursion limit and answers 500; a form needs no depth at all.
@@ -250,8 +252,8 @@ impl Reader<'_> {
 
     fn plain(&mut self) -> &str {
         let rest = &self.text[self.at..];
-        let end = rest.bytes().position(|b| matches!(b, b'"' | b'\\' | ..0x20));
-        let plain = &rest[..end.unwrap_or(rest.len())];
+        let end = memchr2(b'"', b'\\', rest.as_bytes()).unwrap_or(rest.len());
+        let plain = &rest[..first_control(&rest.as_bytes()[..end]).unwrap_or(end)];
         self.at += plain.len();
         plain
     }
@@ -326,6 +328,14 @@ impl Reader<'_> {
         let character = before.chars().count();
         Err(format!("{what}: line {line} column {column} (char {character})"))
     }
+}
+
+/// The place of the first control character. Usually there is none, which is found sooner by looking
+/// at all bytes together than at one after the other.
+fn first_control(bytes: &[u8]) -> Option<usize> {
+    let is_control = |byte: &u8| *byte < 0x20;
+    let has_one = bytes.iter().fold(false, |found, byte| found | is_control(byte));
+    has_one.then(|| bytes.iter().position(is_control)).flatten()
 }
 
 fn int(text: &str) -> Result<Json, String> {

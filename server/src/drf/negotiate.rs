@@ -2,6 +2,8 @@
 //! and subtype, `*` matching any, without case, parameters and `q`. A client that only accepts HTML
 //! (the browsable page) is accepted and gets JSON.
 
+use std::borrow::Cow;
+
 use crate::python;
 
 /// The rendered types and subtypes, with their names in `?format=`.
@@ -28,22 +30,22 @@ pub fn accept(accept: Option<&str>, format: Option<&str>) -> Result<(), Unaccept
     if found { Ok(()) } else { Err(Unacceptable::Accept) }
 }
 
-/// `type/subtype` of a header; each may be `*`.
-pub struct MediaRange {
-    kind: String,
-    sub: String,
-}
+/// `type/subtype` of a header in lower case; each may be `*`.
+pub struct MediaRange<'h>(Cow<'h, str>);
 
-impl MediaRange {
-    pub fn parse(header: &str) -> MediaRange {
-        let name = split_parameters(header).next().unwrap_or_default();
-        let name = python::strip(name).to_lowercase();
-        let (kind, sub) = name.split_once('/').unwrap_or((&name, ""));
-        MediaRange { kind: kind.to_owned(), sub: sub.to_owned() }
+impl<'h> MediaRange<'h> {
+    pub fn parse(header: &'h str) -> Self {
+        let name = python::strip(split_parameters(header).next().unwrap_or_default());
+        let is_lower = name.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
+        MediaRange(match is_lower {
+            true => Cow::Borrowed(name),
+            false => Cow::Owned(name.to_lowercase()),
+        })
     }
 
     pub fn covers(&self, kind: &str, sub: &str) -> bool {
-        (self.kind == "*" || self.kind == kind) && (self.sub == "*" || self.sub == sub)
+        let (own_kind, own_sub) = self.0.split_once('/').unwrap_or((&self.0, ""));
+        (own_kind == "*" || own_kind == kind) && (own_sub == "*" || own_sub == sub)
     }
 }
 

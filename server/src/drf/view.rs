@@ -11,7 +11,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
-use axum::http::{HeaderValue, Method, Response, StatusCode, request};
+use axum::http::{HeaderName, HeaderValue, Method, Response, StatusCode, request};
 use axum::routing::any;
 use serde_json::json;
 
@@ -324,9 +324,8 @@ impl Call {
     /// The body as a form.
     pub async fn form(&mut self) -> Result<Form, Reply> {
         let bytes = self.bytes().await?;
-        let data = form::read(self.header(CONTENT_TYPE.as_str()).as_deref(), bytes)
-            .await
-            .map_err(unreadable)?;
+        let data =
+            form::read(self.header(CONTENT_TYPE).as_deref(), bytes).await.map_err(unreadable)?;
         Ok(Form::new(data)?)
     }
 
@@ -413,15 +412,16 @@ impl Call {
         self.who.as_ref().ok_or_else(Reply::not_signed_in)
     }
 
-    fn header(&self, name: &str) -> Option<String> {
-        // Django reads header bytes as latin-1.
+    fn header(&self, name: HeaderName) -> Option<Cow<'_, str>> {
         let value = self.parts.headers.get(name)?;
-        Some(value.as_bytes().iter().map(|byte| char::from(*byte)).collect())
+        // Django reads header bytes as latin-1.
+        let latin1 = || value.as_bytes().iter().map(|byte| char::from(*byte)).collect::<String>();
+        Some(value.to_str().map_or_else(|_| Cow::Owned(latin1()), Cow::Borrowed))
     }
 
     fn negotiate(&self) -> Result<(), Reply> {
         let format = self.query("format");
-        match negotiate::accept(self.header(ACCEPT.as_str()).as_deref(), format.as_deref()) {
+        match negotiate::accept(self.header(ACCEPT).as_deref(), format.as_deref()) {
             Ok(()) => Ok(()),
             Err(Unacceptable::Format) => Err(Reply::not_found()),
             Err(Unacceptable::Accept) => {
