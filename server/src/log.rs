@@ -14,6 +14,9 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::request_record::{self, Member};
 
+/// Few lines are longer, in bytes.
+const LINE: usize = 320;
+
 /// Lines of text: time, level, place, message, members.
 pub struct TextLines(Format<Full>);
 
@@ -34,7 +37,7 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let mut line = String::new();
+        let mut line = String::with_capacity(LINE);
         self.0.format_event(context, Writer::new(&mut line), event)?;
         line.truncate(line.trim_end_matches('\n').len());
         let mut outcome = Ok(());
@@ -42,7 +45,8 @@ where
             outcome = outcome.and_then(|()| write!(line, " {name}={value}"));
         });
         outcome?;
-        writeln!(writer, "{line}")
+        line.push('\n');
+        writer.write_str(&line)
     }
 }
 

@@ -186,9 +186,12 @@ pub fn current_id() -> Option<RequestId> {
 
 /// Calls `show` for each member of the request that this task serves, in the order of a log line.
 pub fn each_member(show: impl FnMut(&'static str, Member<'_>)) {
-    if let Cause::Request(record) = Cause::current() {
-        record.each(show);
-    }
+    let show_all = |cause: &Cause| {
+        if let Some(record) = cause.request() {
+            record.each(show);
+        }
+    };
+    CURRENT.try_with(show_all).unwrap_or_default();
 }
 
 pub fn note_dialect(dialect: &'static str) {
