@@ -8,6 +8,7 @@ mod database;
 mod events;
 mod input;
 mod keys;
+mod log_output;
 mod mails;
 mod operator_name;
 mod output;
@@ -143,7 +144,9 @@ async fn work() -> Outcome {
     let acting = act(config, origins, command);
     if serves {
         // The user under whom the server runs has not asked for what a start changes.
-        return acting.await;
+        let outcome = acting.await;
+        log_output::flush();
+        return outcome;
     }
     let cause = Cause::Operator(operator_name::operator_name());
     match cause.during(acting).await {

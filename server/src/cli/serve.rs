@@ -6,6 +6,7 @@ use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
 use super::Outcome;
+use super::log_output::{self, LogOutput};
 use super::output::say;
 use crate::clock::Clock;
 use crate::config::{Config, DialectSettings, LogFormat};
@@ -46,7 +47,11 @@ pub fn start_logging(config: &Config, serving: bool) -> Outcome {
     let filter = if serving { configured } else { EnvFilter::new("warn") };
     // At every start Postgres notes that a table of sqlx already exists.
     let filter = filter.add_directive("sqlx::postgres::notice=warn".parse()?);
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if serving {
+        log_output::start()?;
+    }
+    let output = LogOutput { can_wait: serving };
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(output);
     match config.log_format {
         LogFormat::Text => {
             let has_colours = std::io::stderr().is_terminal();
