@@ -89,12 +89,25 @@ fn length_of(bytes: &[u8]) -> u64 {
     u64::try_from(bytes.len()).unwrap_or(u64::MAX)
 }
 
-/// The timer of one connection. hyper starts it when it begins to wait for a head.
+/// The one timer of a connection. To put it off for each request takes no lock of the runtime, unlike
+/// to make and to cancel one.
+#[derive(Clone)]
+struct Alarm(Arc<Mutex<Pin<Box<tokio::time::Sleep>>>>);
+
+impl Alarm {
+    fn lock(&self) -> MutexGuard<'_, Pin<Box<tokio::time::Sleep>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The timer of one connection. hyper starts it when it begins to wait for a head, and waits for one
+/// head at a time.
 pub struct HeadTimer {
     head: Duration,
     idle: Duration,
     arrivals: Arrivals,
     is_new: AtomicBool,
+    alarm: Alarm,
 }
 
 impl HeadTimer {
@@ -102,7 +115,8 @@ impl HeadTimer {
     /// connection must send its first head within `head` too.
     pub fn new(head: Duration, idle: Duration) -> Self {
         let (arrivals, is_new) = (Arrivals::default(), AtomicBool::new(true));
-        HeadTimer { head, idle, arrivals, is_new }
+        let alarm = Alarm(Arc::new(Mutex::new(Box::pin(tokio::time::sleep(head)))));
+        HeadTimer { head, idle, arrivals, is_new, alarm }
     }
 
     /// For the stream that the connection reads from.
@@ -124,8 +138,9 @@ impl Timer for HeadTimer {
         let is_new = self.is_new.swap(false, Ordering::Relaxed);
         let has_begun = is_new || self.arrivals.has_more();
         let until = if has_begun { in_time } else { self.now() + self.idle };
+        self.alarm.lock().as_mut().reset(until.into());
         Box::pin(AwaitedHead {
-            sleep: Box::pin(tokio::time::sleep_until(until.into())),
+            alarm: self.alarm.clone(),
             head: self.head,
             before: self.arrivals.total(),
             arrivals: self.arrivals.clone(),
@@ -136,7 +151,7 @@ impl Timer for HeadTimer {
 
 /// Completes when the head is late. The connection polls it after each read.
 struct AwaitedHead {
-    sleep: Pin<Box<tokio::time::Sleep>>,
+    alarm: Alarm,
     head: Duration,
     arrivals: Arrivals,
     /// The bytes received before the wait began.
@@ -148,12 +163,13 @@ impl Future for AwaitedHead {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.has_begun && self.arrivals.total() > self.before {
-            self.has_begun = true;
-            let due = tokio::time::Instant::now() + self.head;
-            self.sleep.as_mut().reset(due);
+        let awaited = &mut *self;
+        let mut alarm = awaited.alarm.lock();
+        if !awaited.has_begun && awaited.arrivals.total() > awaited.before {
+            awaited.has_begun = true;
+            alarm.as_mut().reset(tokio::time::Instant::now() + awaited.head);
         }
-        self.sleep.as_mut().poll(cx)
+        alarm.as_mut().poll(cx)
     }
 }
 
