@@ -161,9 +161,13 @@ impl Auth {
     /// Refuses a valid token of ours if its account number was never used in this database, and
     /// makes sure that no other account gets the number.
     pub(in crate::auth) async fn check_number(&self, account_id: i64) -> Result<()> {
-        if self.numbers.knows(account_id) {
-            return Ok(());
+        match self.numbers.knows(account_id) {
+            true => Ok(()),
+            false => Box::pin(self.check_unknown_number(account_id)).await,
         }
+    }
+
+    async fn check_unknown_number(&self, account_id: i64) -> Result<()> {
         let last = self.last_number().await?;
         self.numbers.learn(last);
         if account_id <= last {

@@ -65,7 +65,8 @@ pub async fn read(content_type: Option<&str>, body: Bytes) -> Result<Data, BodyE
     } else if range.covers("application", "x-www-form-urlencoded") {
         urlencoded(&body)
     } else if range.covers("multipart", "form-data") {
-        multipart(&boundary(content_type)?, body).await
+        // In a box: the future of every request has room for it otherwise.
+        Box::pin(multipart(&boundary(content_type)?, body)).await
     } else {
         Err(BodyError::UnsupportedMediaType(content_type.to_owned()))
     }

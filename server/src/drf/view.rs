@@ -261,7 +261,8 @@ async fn dispatch(
         if !is_one_segment(call.parameter()) || is_disguised(&call) {
             return unknown_path();
         }
-        return call.forward().await.unwrap_or_else(|refusal| refusal.into_response(&headers));
+        let forwarded = Box::pin(call.forward()).await;
+        return forwarded.unwrap_or_else(|refusal| refusal.into_response(&headers));
     }
     let answer = view.answer(call, &mut headers).await;
     answer.unwrap_or_else(|refusal| refusal).into_response(&headers)

@@ -199,17 +199,29 @@ impl Auth {
     }
 
     /// Fails if a token that was sent to this API is not valid: a JWT of either type, or any other
-    /// access credential. An access token of this server is usually checked without the database.
+    /// access credential. An access token of this server is usually checked without the database; the
+    /// rest is in boxes, because the future of every request would have room for it otherwise.
     pub async fn verify(&self, policy: &Policy, token: &str) -> Result<()> {
         let now = self.clock.now();
         if let Some(claims) = self.claims_by_own_key(policy, token, now)? {
-            return self.verify_claims(policy, claims, now).await;
+            return Box::pin(self.verify_claims(policy, claims, now)).await;
         }
         let hash = token_hash(token);
         if let Some(AccessSubject { account_id, session }) = self.known_subject(&hash, now).await? {
             let checked = self.check_own_access(session, AccountClaim::Id(account_id)).await;
             return checked.map(|_| ()).map_err(mask_account_state);
         }
+        Box::pin(self.verify_unknown(policy, token, hash, now)).await
+    }
+
+    /// [`Auth::verify`] for a token that is not remembered.
+    async fn verify_unknown(
+        &self,
+        policy: &Policy,
+        token: &str,
+        hash: TokenHash,
+        now: i64,
+    ) -> Result<()> {
         let claims = match self.tokens.read(token, now) {
             Ok(claims) if !claims.is_user_name_token => claims,
             Ok(_) | Err(TokenFault::Malformed) => {
@@ -390,7 +402,7 @@ impl Auth {
         let Some(CheckedToken { read, key }) = self.checked.find(hash) else { return Ok(None) };
         if let Some(key) = key {
             if !self.revoked.is_current(now) {
-                self.load_signing_keys().await?;
+                Box::pin(self.load_signing_keys()).await?;
             }
             if !self.signing.verifies(key, now) {
                 return Ok(None);
