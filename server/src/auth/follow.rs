@@ -248,7 +248,7 @@ mod tests {
         nodes.clock.advance(600);
         nodes.one.read_new_revocations().await.expect("the database answers");
         let sessions = Subject::SessionsOf(who.account_id);
-        assert_eq!(nodes.one.revoked.reason(sessions), Some(Reason::Ended));
+        assert_eq!(nodes.one.revoked.reasons([sessions]), [Some(Reason::Ended)]);
     }
 
     #[tokio::test]
@@ -272,11 +272,11 @@ mod tests {
         let account = Subject::Account(who.account_id);
         for _ in 0..2 {
             nodes.one.read_new_revocations().await.expect("the database answers");
-            assert_eq!(nodes.one.revoked.reason(account), Some(Reason::Suspended));
+            assert_eq!(nodes.one.revoked.reasons([account]), [Some(Reason::Suspended)]);
         }
         nodes.one.set_active(who.account_id, true).await.expect("the database answers");
         nodes.one.read_new_revocations().await.expect("the database answers");
-        assert_eq!(nodes.one.revoked.reason(account), None);
+        assert_eq!(nodes.one.revoked.reasons([account]), [None]);
     }
 
     #[tokio::test]
@@ -331,10 +331,10 @@ mod tests {
         });
         restored.await.expect("the database answers");
         nodes.one.read_new_revocations().await.expect("the database answers");
-        assert_eq!(nodes.one.revoked.reason(account), None);
+        assert_eq!(nodes.one.revoked.reasons([account]), [None]);
         nodes.two.set_active(who.account_id, false).await.expect("the database answers");
         nodes.one.read_new_revocations().await.expect("the database answers");
-        assert_eq!(nodes.one.revoked.reason(account), Some(Reason::Suspended));
+        assert_eq!(nodes.one.revoked.reasons([account]), [Some(Reason::Suspended)]);
     }
 
     #[tokio::test]
@@ -374,6 +374,6 @@ mod tests {
             written.await.expect("the database answers");
             nodes.one.read_new_revocations().await.expect("the database answers");
         }
-        assert_eq!(nodes.one.revoked.reason(Subject::Account(who.account_id)), None);
+        assert_eq!(nodes.one.revoked.reasons([Subject::Account(who.account_id)]), [None]);
     }
 }

@@ -64,16 +64,13 @@ impl Revoked {
         }
     }
 
-    /// Why this session or account is revoked; `None` if it is not.
-    pub fn reason(&self, subject: Subject) -> Option<Reason> {
+    /// Why each of these is revoked; `None` if it is not.
+    pub fn reasons<const N: usize>(&self, subjects: [Subject; N]) -> [Option<Reason>; N] {
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        entries.get(&subject).map(|entry| entry.reason).filter(|reason| *reason != Reason::Revived)
-    }
-
-    /// Whether a token that is not revoked in memory can be accepted without the database: memory
-    /// is current, and there was no revocation of all sessions at once.
-    pub fn knows_all(&self, now: i64) -> bool {
-        self.is_current(now) && self.reason(Subject::Everybody).is_none()
+        subjects.map(|subject| {
+            let reason = entries.get(&subject).map(|entry| entry.reason);
+            reason.filter(|reason| *reason != Reason::Revived)
+        })
     }
 
     /// The longest life that an access token was ever given, in seconds.
