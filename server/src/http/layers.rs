@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use tower::Service;
 
 use super::client::TrustedProxies;
-use super::requests::{Requests, known_method};
+use super::requests::{Requests, RouteCounts, known_method};
 use crate::address_privacy::AddressPrivacy;
 use crate::clock::Clock;
 use crate::request_record::{Cause, RequestId, RequestRecord};
@@ -43,12 +43,18 @@ pub struct Watch {
 #[derive(Clone)]
 pub struct Watched {
     route: Route,
+    shared: Arc<Shared>,
+}
+
+/// What the copies of a route share.
+struct Shared {
     watch: Arc<Watch>,
+    counts: RouteCounts,
 }
 
 impl Watched {
     pub fn new(route: Route, watch: Arc<Watch>) -> Self {
-        Watched { route, watch }
+        Watched { route, shared: Arc::new(Shared { watch, counts: RouteCounts::default() }) }
     }
 }
 
@@ -63,8 +69,8 @@ impl Service<Request> for Watched {
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let (started, watch) = (Instant::now(), Arc::clone(&self.watch));
-        let record = watch.record_of(&request);
+        let (started, shared) = (Instant::now(), Arc::clone(&self.shared));
+        let record = shared.watch.record_of(&request);
         let method = known_method(request.method().as_str());
         let path = request.extensions().get::<MatchedPath>().cloned();
         // A route does nothing before it is polled, so all its work has this cause.
@@ -75,7 +81,7 @@ impl Service<Request> for Watched {
                 Ok(Ok(response)) => response,
                 Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
             };
-            watch.conclude(&record, path, method, started.elapsed(), &mut response);
+            shared.conclude(&record, path, method, started.elapsed(), &mut response);
             Ok::<_, Infallible>(response)
         }))
     }
@@ -89,7 +95,9 @@ impl Watch {
         let client = self.addresses.keep(self.proxies.client(extensions, headers));
         RequestRecord::new(id.unwrap_or_else(RequestId::new), client)
     }
+}
 
+impl Shared {
     /// Logs and counts an answer, and gives it the headers of all answers.
     fn conclude(
         &self,
@@ -105,15 +113,15 @@ impl Watch {
         tracing::info!(method, route, status = status.as_u16(), took_ms, "request");
         let known = record.known();
         if let Some(reason) = known.refusal {
-            self.requests.count_refusal(known.dialect, reason);
+            self.watch.requests.count_refusal(known.dialect, reason);
         }
-        self.requests.count(path, method, status, took);
+        self.counts.count(&self.watch.requests, path, method, status, took);
         let headers = response.headers_mut();
         // An id is made of characters that a header may have.
         if let Ok(id) = HeaderValue::from_str(record.id().as_str()) {
             headers.insert(REQUEST_ID, id);
         }
-        if let Some(date) = date(self.clock.now()) {
+        if let Some(date) = date(self.watch.clock.now()) {
             headers.insert(DATE, date);
         }
     }

@@ -115,7 +115,7 @@ fn spawn(
         let refusal = head::refusal(&request);
         if let (Some(status), Some(requests)) = (refusal, &requests) {
             let method = known_method(request.method().as_str());
-            requests.count(None, method, status, Duration::ZERO);
+            requests.count_unrouted(method, status, Duration::ZERO);
         }
         answer(app.clone(), refusal, request, peer)
     });

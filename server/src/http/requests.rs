@@ -2,6 +2,7 @@
 //! a path that nothing serves has none, so no client can add a label.
 
 use std::hash::{Hash, Hasher};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::extract::MatchedPath;
@@ -56,28 +57,74 @@ impl Default for Requests {
 }
 
 impl Requests {
-    /// Counts an answered request.
-    pub fn count(
+    /// Counts a request that no route has answered.
+    pub fn count_unrouted(&self, method: &'static str, status: StatusCode, took: Duration) {
+        self.counts(None, method, status).add(took);
+    }
+
+    fn counts(
         &self,
         route: Option<MatchedPath>,
         method: &'static str,
         status: StatusCode,
-        took: Duration,
-    ) {
+    ) -> Counts {
         let route = RouteLabel(route);
         // Any method can be sent to any path: without those that a route does not have, there are
         // not many more histograms than routes.
-        if status != StatusCode::METHOD_NOT_ALLOWED && route.0.is_some() {
-            let timed = Timed { route: route.clone(), method };
-            self.seconds.get_or_create(&timed).observe(took.as_secs_f64());
-        }
-        self.served.get_or_create(&Served { route, method, status: status.as_u16() }).inc();
+        let is_timed = status != StatusCode::METHOD_NOT_ALLOWED && route.0.is_some();
+        let timed = is_timed.then(|| Timed { route: route.clone(), method });
+        let seconds = timed.map(|timed| self.seconds.get_or_create_owned(&timed));
+        let served = Served { route, method, status: status.as_u16() };
+        Counts { method, status, served: self.served.get_or_create_owned(&served), seconds }
     }
 
     /// Counts a refusal by a rule.
     pub fn count_refusal(&self, dialect: Option<&'static str>, reason: &'static str) {
         let dialect = dialect.unwrap_or("-");
         self.refused.get_or_create(&Refused { dialect, reason }).inc();
+    }
+}
+
+/// The counts of one route: each is looked up by its labels only once.
+#[derive(Default)]
+pub struct RouteCounts(Mutex<Vec<Counts>>);
+
+/// The counts of one method and status.
+struct Counts {
+    method: &'static str,
+    status: StatusCode,
+    served: Counter,
+    seconds: Option<Histogram>,
+}
+
+impl RouteCounts {
+    /// Counts an answered request; `route` is always the same.
+    pub fn count(
+        &self,
+        all: &Requests,
+        route: Option<MatchedPath>,
+        method: &'static str,
+        status: StatusCode,
+        took: Duration,
+    ) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match known.iter().find(|counts| counts.status == status && counts.method == method) {
+            Some(counts) => counts.add(took),
+            None => {
+                let counts = all.counts(route, method, status);
+                counts.add(took);
+                known.push(counts);
+            }
+        }
+    }
+}
+
+impl Counts {
+    fn add(&self, took: Duration) {
+        if let Some(seconds) = &self.seconds {
+            seconds.observe(took.as_secs_f64());
+        }
+        self.served.inc();
     }
 }
 
