@@ -586,6 +586,7 @@ def export():
             unfilled=unfilled,
             unique=sorted(unique),
             nullable=[one.column for one in meta.concrete_fields if one.null],
+            lengths={one.column: one.max_length for one in meta.concrete_fields if one.max_length},
         )
 
     # One snapshot ---------------------------------------------------------------------------------------------------

@@ -67,6 +67,7 @@ fn lines(reversal: &Reversal) -> Vec<String> {
         (reversal.passwords_removed, "passwords removed"),
         (reversal.passwords_unreadable, "passwords in a form that no Django reads, to be reset"),
         (reversal.names, "changed names and addresses"),
+        (reversal.names_too_long, "names and addresses longer than their columns, left out"),
         (reversal.display_names, "changed display names"),
         (reversal.enabled, "accounts enabled"),
         (reversal.disabled, "accounts disabled"),

@@ -48,6 +48,9 @@ pub struct DjangoUsers {
     /// Columns that may be null.
     #[serde(default)]
     pub nullable: Vec<String>,
+    /// How many characters a column takes, where that has an end.
+    #[serde(default)]
+    pub lengths: BTreeMap<String, usize>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,6 +88,9 @@ impl DjangoUsers {
             unfilled: Vec::new(),
             unique: names(&["username"]),
             nullable: names(&["last_login"]),
+            lengths: [("username", 150), ("email", 254), ("first_name", 150), ("last_name", 150)]
+                .map(|(name, most)| (name.to_owned(), most))
+                .into(),
         }
     }
 
@@ -106,5 +112,17 @@ impl DjangoUsers {
 
     pub fn is_nullable(&self, column: &str) -> bool {
         self.nullable.iter().any(|name| name == column)
+    }
+
+    /// As much of the text as the column takes.
+    pub fn shortened<'t>(&self, column: &str, text: &'t str) -> &'t str {
+        let most = self.lengths.get(column).copied().unwrap_or(usize::MAX);
+        let end = text.char_indices().nth(most).map_or(text.len(), |(end, _)| end);
+        text.get(..end).unwrap_or(text)
+    }
+
+    /// Whether the column takes the text as a whole.
+    pub fn takes(&self, column: &str, text: &str) -> bool {
+        self.shortened(column, text) == text
     }
 }

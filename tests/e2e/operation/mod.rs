@@ -23,4 +23,5 @@ mod settings;
 mod starting;
 mod stopping;
 mod trips;
+mod way_back;
 mod webhooks;

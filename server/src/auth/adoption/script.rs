@@ -58,6 +58,8 @@ pub struct Reversal {
     /// Set here in a form that no Django reads.
     pub passwords_unreadable: u64,
     pub names: u64,
+    /// Longer than their columns, and not written.
+    pub names_too_long: u64,
     pub display_names: u64,
     pub enabled: u64,
     pub disabled: u64,
@@ -199,6 +201,10 @@ impl<'u> Script<'u> {
         }
         for (column, now) in self.changed_names(present, was.as_ref()) {
             let statements = match now {
+                Some(now) if !users.takes(&column, &now) => {
+                    self.reversal.names_too_long += 1;
+                    continue;
+                }
                 Some(now) => self.rename(&column, &quoted(&now, account.id)?, id, account.id),
                 None => {
                     let nothing = self.nothing(&column, account.id)?;
@@ -249,23 +255,7 @@ impl<'u> Script<'u> {
     fn add_new(&mut self, present: &Present<'_>, id: &str) -> Result<(), ReversalError> {
         let (users, account) = (self.users, present.account);
         let password = self.password(present)?;
-        let mut names = Values::new();
-        for kind in KINDS {
-            let Some(column) = column_of(users, kind) else { continue };
-            let literal = match present.name(kind) {
-                Some(name) => quoted(&name.shown, account.id)?,
-                None => self.nothing(column, account.id)?,
-            };
-            names.insert(column.to_owned(), literal);
-        }
-        if users.signs_in_by_any_name() {
-            let login = present.name(Kind::Username).map(|name| name.shown.as_str());
-            let login = match login.or(present.address()) {
-                Some(login) => quoted(login, account.id)?,
-                None => self.nothing(&users.login, account.id)?,
-            };
-            names.insert(users.login.clone(), login);
-        }
+        let names = self.names_of_new(present)?;
         let mut values = self.display_name(account)?;
         values.insert(users.password.clone(), password);
         if let Some(column) = &users.is_active {
@@ -321,6 +311,34 @@ impl<'u> Script<'u> {
         Ok(())
     }
 
+    /// The literals of the columns of names.
+    fn names_of_new(&mut self, present: &Present<'_>) -> Result<Values, ReversalError> {
+        let (users, account) = (self.users, present.account.id);
+        let shown = |kind| present.name(kind).map(|name| name.shown.as_str());
+        let mut names: BTreeMap<&str, Option<&str>> = BTreeMap::new();
+        for kind in KINDS {
+            if let Some(column) = column_of(users, kind) {
+                names.insert(column, shown(kind));
+            }
+        }
+        if users.signs_in_by_any_name() {
+            names.insert(&users.login, shown(Kind::Username).or(present.address()));
+        }
+        let mut values = Values::new();
+        for (column, name) in names {
+            let literal = match name {
+                Some(name) if users.takes(column, name) => quoted(name, account)?,
+                Some(_) => {
+                    self.reversal.names_too_long += 1;
+                    self.nothing(column, account)?
+                }
+                None => self.nothing(column, account)?,
+            };
+            values.insert(column.to_owned(), literal);
+        }
+        Ok(values)
+    }
+
     /// What only a new row gets, unless the account has it: it is the project's own.
     fn only_of_new(&self, account: &Account) -> Result<Values, ReversalError> {
         let users = self.users;
@@ -369,6 +387,7 @@ impl<'u> Script<'u> {
         };
         let mut values = Values::new();
         for (column, part) in parts {
+            let part = self.users.shortened(column, part);
             let literal = match part.is_empty() && self.users.is_nullable(column) {
                 true => "null".to_owned(),
                 false => quoted(part, account.id)?,
