@@ -60,3 +60,12 @@ async fn name_that_is_longer_than_its_column_is_left_out() {
     assert_eq!(report["names_too_long"], 0, "{report}");
     assert!(statements.contains("\"username\" = 'anna@example.org'"), "{statements}");
 }
+
+#[tokio::test]
+async fn new_account_has_no_rights_there_whatever_the_default_of_the_project_is() {
+    let (statements, _) = statements_for_new(SETTINGS, "anna@example.org").await;
+    let columns =
+        r#"("email", "id", "is_active", "is_staff", "is_superuser", "password", "username")"#;
+    assert!(statements.contains(columns), "{statements}");
+    assert!(statements.contains(", true, false, false, '"), "{statements}");
+}

@@ -284,7 +284,10 @@ impl<'u> Script<'u> {
         let (table, key, sets) = (&self.table, &self.id, assignments(&values));
         let free: String =
             unique.iter().map(|(column, literal)| self.is_free(column, literal, id)).collect();
-        let flags = RIGHTS.into_iter().filter(|flag| users.others.contains_key(*flag));
+        let has_column = |flag: &&str| {
+            users.others.contains_key(*flag) || users.unfilled.iter().any(|name| name == flag)
+        };
+        let flags = RIGHTS.into_iter().filter(has_column);
         let plain: String = flags.map(|flag| format!(" and {} = false", name(flag))).collect();
         let password = name(&users.password);
         self.rows.push_str(&format!(
@@ -344,7 +347,12 @@ impl<'u> Script<'u> {
         let users = self.users;
         let mut values = Values::new();
         for (column, other) in &users.others {
-            let literal = value(other).ok_or_else(|| ReversalError::Other(column.clone()))?;
+            // Whatever the default of the project is.
+            let literal = match RIGHTS.contains(&column.as_str()) {
+                true => Some("false".to_owned()),
+                false => value(other),
+            };
+            let literal = literal.ok_or_else(|| ReversalError::Other(column.clone()))?;
             values.insert(column.clone(), literal);
         }
         for column in &users.times {
