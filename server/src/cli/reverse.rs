@@ -25,7 +25,8 @@ pub async fn reverse(
     let file = owner_only::options().create_new(true).open(path);
     let file = file.map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
     let mut out = BufWriter::new(file);
-    let written = auth.reverse_adoption(users, engine, &mut out).await;
+    let first_id = config.accounts.first_id;
+    let written = auth.reverse_adoption(users, engine, first_id, &mut out).await;
     let written = written.map_err(|error| format!("{}: {error}", path.display()));
     let written = written.and_then(|reversal| match stored(out) {
         Ok(()) => Ok(reversal),

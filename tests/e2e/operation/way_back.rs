@@ -69,3 +69,14 @@ async fn new_account_has_no_rights_there_whatever_the_default_of_the_project_is(
     assert!(statements.contains(columns), "{statements}");
     assert!(statements.contains(", true, false, false, '"), "{statements}");
 }
+
+#[tokio::test]
+async fn row_with_the_number_of_a_new_account_stays_unless_only_we_give_such_numbers() {
+    let update = "update \"users\" set \"email\" = 'anna@example.org'";
+    let without: &[(&str, &str)] = &[];
+    for (settings, is_given_here_alone) in [(SETTINGS, true), (without, false)] {
+        let (statements, _) = statements_for_new(settings, "anna@example.org").await;
+        assert!(statements.contains("insert into \"users\""), "{statements}");
+        assert_eq!(statements.contains(update), is_given_here_alone, "{statements}");
+    }
+}

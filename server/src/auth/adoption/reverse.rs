@@ -41,16 +41,17 @@ struct Page {
 
 impl Auth {
     /// Writes the statements. `described` and `engine` are used instead of what the adopted file says
-    /// of the Django.
+    /// of the Django. The Django has given no number from `first_id` on.
     pub async fn reverse_adoption(
         &self,
         described: Option<DjangoUsers>,
         engine: Option<&str>,
+        first_id: Option<i64>,
         out: &mut impl Write,
     ) -> Result<Reversal, ReversalError> {
         let now = self.clock.now();
         let (users, engine) = self.described_users(described, engine).await?;
-        let mut script = Script::new(&users, now);
+        let mut script = Script::new(&users, first_id, now);
         out.write_all(HEADER.as_bytes())?;
         out.write_all(engine.begin().as_bytes())?;
         self.disable_deleted(&mut script).await?;
@@ -142,7 +143,12 @@ impl Auth {
         let Some(password) = page.passwords.get(&account.id) else { return Ok(()) };
         let needs_one = !account.imported && users.needs_foreign_ids();
         let foreign_id = match &account.foreign_id {
-            None if needs_one => Some(self.foreign_id(account.id).await?),
+            None if needs_one => match self.foreign_id(account.id).await {
+                Ok(foreign_id) => Some(foreign_id),
+                // Deleted meanwhile.
+                Err(Error::AccountNotFound) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            },
             known => known.clone(),
         };
         script.add(&Present {

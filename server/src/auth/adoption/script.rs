@@ -88,6 +88,8 @@ pub struct Script<'u> {
     users: &'u DjangoUsers,
     table: String,
     id: String,
+    /// From this number on, a row with the number of a new account was made for it.
+    first_id: Option<i64>,
     now: i64,
     /// Statements that are independent of each other.
     pub changes: String,
@@ -102,7 +104,7 @@ pub struct Script<'u> {
 type Values = BTreeMap<String, String>;
 
 impl<'u> Script<'u> {
-    pub fn new(users: &'u DjangoUsers, now: i64) -> Self {
+    pub fn new(users: &'u DjangoUsers, first_id: Option<i64>, now: i64) -> Self {
         let reversal = Reversal {
             table: users.table.clone(),
             unfilled: users.unfilled.clone(),
@@ -112,6 +114,7 @@ impl<'u> Script<'u> {
             users,
             table: name(&users.table),
             id: name(&users.id),
+            first_id,
             now,
             changes: String::new(),
             names: String::new(),
@@ -290,9 +293,11 @@ impl<'u> Script<'u> {
         let flags = RIGHTS.into_iter().filter(has_column);
         let plain: String = flags.map(|flag| format!(" and {} = false", name(flag))).collect();
         let password = name(&users.password);
-        self.rows.push_str(&format!(
-            "update {table} set {sets} where {key} = {id} and {password} like '!%'{plain}{free};\n"
-        ));
+        if self.is_given_here_alone(account) {
+            self.rows.push_str(&format!(
+                "update {table} set {sets} where {key} = {id} and {password} like '!%'{plain}{free};\n"
+            ));
+        }
         if !users.unfilled.is_empty() {
             self.reversal.new_accounts_without_row += 1;
             return Ok(());
@@ -312,6 +317,13 @@ impl<'u> Script<'u> {
         ));
         self.reversal.new_accounts += 1;
         Ok(())
+    }
+
+    /// Whether no other person can have the id of a new account: without a first number of ours, the
+    /// Django may have given the same number.
+    fn is_given_here_alone(&self, account: &Account) -> bool {
+        let is_number = self.users.id_form == IdForm::Number;
+        !is_number || self.first_id.is_some_and(|first_id| account.id >= first_id)
     }
 
     /// The literals of the columns of names.
@@ -538,7 +550,8 @@ mod tests {
     fn ids_are_literals_of_their_form() {
         let mut users = DjangoUsers::of_django("sqlite");
         let uuid = "=6ba7b810-9dad-11d1-80b4-00c04fd430c8";
-        let id = |users: &DjangoUsers, key| Script::new(users, 0).id_of_key(key).expect("an id");
+        let id =
+            |users: &DjangoUsers, key| Script::new(users, None, 0).id_of_key(key).expect("an id");
         assert_eq!(id(&users, "17"), "17");
         users.id_form = IdForm::Uuid;
         assert_eq!(id(&users, uuid), "'6ba7b8109dad11d180b400c04fd430c8'");
