@@ -115,6 +115,7 @@ async fn complete(config: &Config) -> Outcome {
 }
 
 async fn write_way_back(config: &Config, input: &AdoptInput, path: &Path) -> Outcome {
+    refuse_existing_report(input)?;
     let (engine, users) = (input.engine.as_deref(), input.users.as_deref());
     let reversal = reverse::reverse(config, path, engine, users).await?;
     write(input, &reversal)?;
@@ -132,10 +133,7 @@ async fn check(config: &Config, input: &AdoptInput, path: &Path) -> Outcome {
 }
 
 async fn adopt(config: &Config, input: &AdoptInput, path: &Path) -> Outcome {
-    if let Some(path) = input.report.as_deref().filter(|path| path.exists()) {
-        // Better before the long work than after it.
-        return Err(format!("{} cannot be written: it exists", path.display()).into());
-    }
+    refuse_existing_report(input)?;
     let Source { name, mut file } = open_source(config, path).await?;
     let rules = AdoptionRules {
         is_dry_run: input.dry_run,
@@ -201,6 +199,14 @@ async fn open_source(config: &Config, path: &Path) -> Outcome<Source> {
         eprintln!("{}", plain(finding));
     }
     Ok(Source { name: export.donor, file: BufReader::new(export.file) })
+}
+
+/// Better before the long work than after it.
+fn refuse_existing_report(input: &AdoptInput) -> Outcome {
+    match input.report.as_deref().filter(|path| path.exists()) {
+        Some(path) => Err(format!("{} cannot be written: it exists", path.display()).into()),
+        None => Ok(()),
+    }
 }
 
 /// Writes the report, if a file is given.

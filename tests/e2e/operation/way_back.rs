@@ -80,3 +80,14 @@ async fn row_with_the_number_of_a_new_account_stays_unless_only_we_give_such_num
         assert_eq!(statements.contains(update), is_given_here_alone, "{statements}");
     }
 }
+
+#[tokio::test]
+async fn nothing_is_written_if_the_report_cannot_be() {
+    let operator = Operator::new().await;
+    operator.store().await.close().await;
+    operator.write("report.json", "");
+    let arguments = &["adopt", "--reverse", "back.sql", "--report", "report.json"];
+    let refused = operator.refused(&[], arguments).await;
+    assert!(refused.contains("report.json cannot be written: it exists"), "{refused}");
+    assert!(!operator.path().join("back.sql").exists());
+}
