@@ -185,6 +185,11 @@ impl Tokens {
         }
         let is_of_use = self.accept_foreign || self.django_secret_key.is_none();
         require(is_of_use, "tokens.django_secret_key", "needs tokens.accept_foreign")?;
+        // Who guesses it makes links for accounts without a password.
+        let key = self.django_secret_key.as_ref();
+        if let Some(problem) = key.and_then(|key| weakness(key.expose())) {
+            return Err(ConfigError::invalid("tokens.django_secret_key", problem));
+        }
         let overlap = self.key_overlap_seconds;
         require_range(overlap, &KEY_OVERLAP_SECONDS, "tokens.key_overlap_seconds")?;
         let is_blank = self.audience.as_ref().is_some_and(|audience| audience.trim().is_empty());
@@ -420,6 +425,15 @@ mod tests {
             (
                 |c| c.tokens.django_secret_key = Some(Secret::new("key")),
                 "tokens.django_secret_key: needs tokens.accept_foreign",
+            ),
+            (
+                |c| {
+                    c.tokens.secret = Some(Secret::new("0123456789abcdef0123456789abcdef"));
+                    c.tokens.django_secret_key = Some(Secret::new(""));
+                    c.tokens.accept_foreign = true;
+                    c.accounts.first_id = Some(1);
+                },
+                "tokens.django_secret_key: must have at least 32 bytes",
             ),
             (
                 |c| c.tokens.accept_foreign = true,
