@@ -564,6 +564,8 @@ def export():
                     times.append(one.column)
                 elif empty:
                     continue
+                elif one.column in unique:
+                    raise ValueError("a value for one row alone")
                 elif isinstance(value, (list, dict)) and not value and not isinstance(one, models.JSONField):
                     others[one.column] = "{}"  # an empty array of PostgreSQL
                 else:
