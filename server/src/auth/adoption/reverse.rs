@@ -55,20 +55,12 @@ impl Auth {
         out.write_all(HEADER.as_bytes())?;
         out.write_all(engine.begin().as_bytes())?;
         self.disable_deleted(&mut script).await?;
-        let mut after = 0;
-        loop {
-            let page = self.page_after(after).await?;
-            let Some(last) = page.accounts.last() else { break };
-            after = last.id;
-            for account in &page.accounts {
-                self.add_account(&mut script, &page, account, &users).await?;
-            }
-            out.write_all(std::mem::take(&mut script.changes).as_bytes())?;
-        }
+        self.add_accounts(&mut script, &users, true, out).await?;
         // Names move from account to account: one that is not free yet is free the second time.
         out.write_all(script.names.as_bytes())?;
         out.write_all(script.names.as_bytes())?;
-        out.write_all(script.rows.as_bytes())?;
+        // New accounts get the names that are free then.
+        self.add_accounts(&mut script, &users, false, out).await?;
         self.delete_ended_keys(&mut script, now).await?;
         out.write_all(script.changes.as_bytes())?;
         out.write_all(b"commit;\n")?;
@@ -111,6 +103,27 @@ impl Auth {
             for row in page.iter().filter(|row| row.account_id.is_none()) {
                 script.add_deleted(&row.key)?;
             }
+        }
+    }
+
+    /// Writes what the accounts change that came from the Django, or those that did not.
+    async fn add_accounts(
+        &self,
+        script: &mut Script<'_>,
+        users: &DjangoUsers,
+        imported: bool,
+        out: &mut impl Write,
+    ) -> Result<(), ReversalError> {
+        let mut after = 0;
+        loop {
+            let page = self.page_after(after).await?;
+            let Some(last) = page.accounts.last() else { return Ok(()) };
+            after = last.id;
+            for account in page.accounts.iter().filter(|account| account.imported == imported) {
+                self.add_account(script, &page, account, users).await?;
+            }
+            out.write_all(std::mem::take(&mut script.changes).as_bytes())?;
+            out.write_all(std::mem::take(&mut script.rows).as_bytes())?;
         }
     }
 
