@@ -66,6 +66,7 @@ pub async fn describe(
         unfilled: Vec::new(),
         unique: names(users, |column| column.is_key || column.is_unique),
         nullable: names(users, |column| column.is_nullable && !column.is_key),
+        lengths: lengths(users),
     };
     for column in users.table.columns() {
         let name = column.name.clone();
@@ -101,6 +102,11 @@ pub fn finding(described: Option<&DjangoUsers>) -> Option<String> {
 fn names(users: &Users, is_so: impl Fn(&Column) -> bool) -> Vec<String> {
     let columns = users.table.columns().iter().filter(|column| is_so(column));
     columns.map(|column| column.name.clone()).collect()
+}
+
+fn lengths(users: &Users) -> BTreeMap<String, usize> {
+    let columns = users.table.columns().iter();
+    columns.filter_map(|column| Some((column.name.clone(), column.length()?))).collect()
 }
 
 fn filling(users: &Users, column: &Column) -> Filling {

@@ -49,6 +49,12 @@ impl Column {
         let texts = ["text", "varchar", "character varying", "citext"];
         texts.iter().any(|text| self.declared.starts_with(text))
     }
+
+    /// How many characters fit, such as 150 in `varchar(150)`; `None` if any number does.
+    pub fn length(&self) -> Option<usize> {
+        let (_, length) = self.declared.strip_suffix(')')?.split_once('(')?;
+        length.parse().ok().filter(|_| self.is_plain_text())
+    }
 }
 
 #[derive(Clone)]
