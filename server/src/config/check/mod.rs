@@ -412,7 +412,7 @@ mod tests {
 
     #[test]
     fn error_names_the_full_key_and_the_value_allowed() {
-        let cases: [(Change, &str); 21] = [
+        let cases: [(Change, &str); 22] = [
             (
                 |c| c.tokens.secret = Some(Secret::new("short")),
                 "tokens.secret: must have at least 32 bytes",
