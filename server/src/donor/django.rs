@@ -347,7 +347,7 @@ async fn users(
     };
     let login =
         chosen("username_field", &settings.username_field, &["username", "email", "phone"])?;
-    let login = login.ok_or_else(not_users)?;
+    let login = login.ok_or_else(|| Problem::NoLogin(table.name.clone()))?;
     let email = chosen("email", &settings.email, &["email"])?;
     let phones = ["phone", "phone_number", "mobile", "mobile_number"];
     let phone = chosen("phone", &settings.phone, &phones)?;

@@ -43,6 +43,8 @@ pub enum Problem {
     SeveralUsers(String),
     #[error("adopt.user_table: {0} is no table with the columns of a user model and a primary key")]
     NotUsers(String),
+    #[error("the table {0} has no column username, email or phone: set adopt.username_field")]
+    NoLogin(String),
     #[error("adopt.{setting}: the table {table} has no column {column}")]
     NoColumn { setting: String, table: String, column: String },
     #[error("{column} of {table} has a value that cannot be read")]

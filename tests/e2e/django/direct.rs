@@ -62,7 +62,7 @@ async fn fill_djoser_token(django: &Django) {
     let credentials = json!({ "username": EMAIL, "password": PASSWORD });
     posted(django, "/auth/token/login/", &credentials).await;
     let convert = json!({
-        "grant_type": "convert_token", "backend": "google-oauth2", "token": "ok-bob",
+        "grant_type": "convert_token", "backend": "google-oauth2", "token": "ok-anna",
         "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET,
     });
     posted(django, "/auth/convert-token/", &convert).await;

@@ -104,9 +104,16 @@ async fn user_model_of_a_project_is_found_and_read_by_settings() {
     assert_eq!(report["accounts"]["with_text_ids"], 1);
     let phone = json!([{ "account": "01234567-89ab-cdef-0123-456789abcdef", "kind": "phone" }]);
     assert_eq!(report["parked"], json!({ "unreadable": phone }));
-    let settings = [("PROPUSK_ADOPT__EMAIL", "address")];
-    let said = refusal(&operator, &settings, &url).await;
-    assert!(said.contains("the table people_person has no column address"), "{said}");
+    for (settings, problem) in [
+        (&[][..], "the table people_person has no column username, email or phone"),
+        (
+            &[("PROPUSK_ADOPT__USERNAME_FIELD", "mail"), ("PROPUSK_ADOPT__EMAIL", "address")],
+            "the table people_person has no column address",
+        ),
+    ] {
+        let said = refusal(&operator, settings, &url).await;
+        assert!(said.contains(problem), "{said}");
+    }
 }
 
 #[tokio::test]

@@ -132,14 +132,14 @@ async fn opaque_access_token_is_looked_up_by_its_checksum() {
     let donor = Donor::of(&[DJANGO, OAUTH].concat()).await;
     let rows = "insert into oauth2_provider_application values (1, 'app', '', 'public', 'password',
              'App');
-        insert into oauth2_provider_accesstoken values (1, 'opaque-access-token-of-anna',
-             'ef718f3d1e04b5f0361727e5ec08dd6c18cdf3548a72e2249091e8d5773972dd', 7, 1,
+        insert into oauth2_provider_accesstoken values (1, 'OpaqueAccessTokenOfAnna0000000',
+             'f458a1d4b301f194f312fff4a9d9d7ae45f851706976b74b02382964c8e807f4', 7, 1,
              '2020-03-04 05:06:07{utc}', '2100-01-01 00:00:00{utc}', 'read')";
     donor.execute(rows).await;
     let server = server(&donor, |_| ()).await;
     server.adopt(&[]).await;
-    assert_eq!(status_of_key(&server, "Bearer opaque-access-token-of-bob").await, 503);
-    assert_eq!(status_of_key(&server, "Bearer opaque-access-token-of-anna").await, 200);
+    assert_eq!(status_of_key(&server, "Bearer OpaqueAccessTokenOfBob00000000").await, 503);
+    assert_eq!(status_of_key(&server, "Bearer OpaqueAccessTokenOfAnna0000000").await, 200);
 }
 
 #[tokio::test]
