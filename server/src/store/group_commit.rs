@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::effects::{AfterCommit, Effects};
-use super::{BoxFuture, Extent, Handle, Tx, run_with_events, sqlite};
+use super::{Extent, Handle, Tx, Work, run_with_events, sqlite};
 use crate::error::{Error, Fault, Result, is_transient};
 use crate::request_record::Cause;
 
@@ -30,7 +30,7 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(15);
 pub struct Writer(mpsc::Sender<Message>);
 
 enum Message {
-    Write(Box<dyn Write>),
+    Write(Box<Write>),
     Close(oneshot::Sender<()>),
 }
 
@@ -42,18 +42,14 @@ impl Writer {
         Writer(sender)
     }
 
-    pub(super) async fn write<T, F>(
+    pub(super) async fn write(
         &self,
         extent: Extent,
-        work: F,
+        work: Work,
         after_commit: Option<AfterCommit>,
-    ) -> Result<T>
-    where
-        T: Send + 'static,
-        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
-    {
+    ) -> Result<()> {
         let (answer, answered) = oneshot::channel();
-        let write = Pending {
+        let write = Write {
             extent,
             work: Some(work),
             cause: Cause::current(),
@@ -86,49 +82,36 @@ impl Writer {
     }
 }
 
-/// A write of any result type.
-trait Write: Send {
-    /// Whether it is a single statement.
-    fn is_statement(&self) -> bool;
-    /// False if it must be undone.
-    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool>;
-    /// Sends the outcome, or the failure of the commit.
-    fn answer(self: Box<Self>, commit: Result<()>);
-}
-
-struct Pending<F, T> {
+struct Write {
     extent: Extent,
-    work: Option<F>,
+    work: Option<Work>,
     cause: Cause,
-    outcome: Option<Result<T>>,
+    outcome: Option<Result<()>>,
     effects: Effects,
     after_commit: Option<AfterCommit>,
-    answer: oneshot::Sender<Result<T>>,
+    answer: oneshot::Sender<Result<()>>,
 }
 
-impl<F, T> Write for Pending<F, T>
-where
-    T: Send + 'static,
-    F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send,
-{
+impl Write {
+    /// Whether it is a single statement.
     fn is_statement(&self) -> bool {
         matches!(self.extent, Extent::Statement(_))
     }
 
-    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool> {
-        Box::pin(async move {
-            let Some(work) = self.work.take() else { return false };
-            tx.cause = std::mem::take(&mut self.cause);
-            let outcome = AssertUnwindSafe(run_with_events(tx, work)).catch_unwind().await;
-            let outcome = outcome.unwrap_or(Err(Error::Internal(Fault::WriterGone)));
-            let keep = outcome.is_ok();
-            self.effects = std::mem::take(&mut tx.effects);
-            self.outcome = Some(outcome);
-            keep
-        })
+    /// False if it must be undone.
+    async fn run(&mut self, tx: &mut Tx) -> bool {
+        let Some(work) = self.work.take() else { return false };
+        tx.cause = std::mem::take(&mut self.cause);
+        let outcome = AssertUnwindSafe(run_with_events(tx, work)).catch_unwind().await;
+        let outcome = outcome.unwrap_or(Err(Error::Internal(Fault::WriterGone)));
+        let keep = outcome.is_ok();
+        self.effects = std::mem::take(&mut tx.effects);
+        self.outcome = Some(outcome);
+        keep
     }
 
-    fn answer(self: Box<Self>, commit: Result<()>) {
+    /// Sends the outcome, or the failure of the commit.
+    fn answer(self, commit: Result<()>) {
         let outcome = match (commit, self.outcome) {
             (Ok(()), Some(outcome)) | (Err(_), Some(outcome @ Err(_))) => outcome,
             (Ok(()), None) => Err(Error::Internal(Fault::WriterGone)),
@@ -150,7 +133,7 @@ where
 }
 
 async fn run(mut tx: Tx, mut queue: mpsc::Receiver<Message>) {
-    let mut batch: Vec<Box<dyn Write>> = Vec::with_capacity(BATCH);
+    let mut batch: Vec<Write> = Vec::with_capacity(BATCH);
     while let Some(first) = queue.recv().await {
         let mut close = take(first, &mut batch);
         while close.is_none() && batch.len() < BATCH {
@@ -181,16 +164,16 @@ fn not_committed(error: &sqlx::Error) -> Error {
     }
 }
 
-fn take(message: Message, batch: &mut Vec<Box<dyn Write>>) -> Option<oneshot::Sender<()>> {
+fn take(message: Message, batch: &mut Vec<Write>) -> Option<oneshot::Sender<()>> {
     match message {
-        Message::Write(write) => batch.push(write),
+        Message::Write(write) => batch.push(*write),
         Message::Close(done) => return Some(done),
     }
     None
 }
 
 /// Runs the batch with one commit. After an error nothing of the batch is stored.
-async fn commit(tx: &mut Tx, batch: &mut [Box<dyn Write>]) -> sqlx::Result<()> {
+async fn commit(tx: &mut Tx, batch: &mut [Write]) -> sqlx::Result<()> {
     let outcome = match batch {
         [] => return Ok(()),
         [write] if write.is_statement() => {
@@ -209,7 +192,7 @@ async fn commit(tx: &mut Tx, batch: &mut [Box<dyn Write>]) -> sqlx::Result<()> {
     outcome
 }
 
-async fn run_alone(tx: &mut Tx, write: &mut Box<dyn Write>) -> sqlx::Result<()> {
+async fn run_alone(tx: &mut Tx, write: &mut Write) -> sqlx::Result<()> {
     execute(tx, "begin immediate").await?;
     let end = if write.run(tx).await { "commit" } else { "rollback" };
     execute(tx, end).await
@@ -224,7 +207,7 @@ enum Before {
     Refused,
 }
 
-async fn run_all(tx: &mut Tx, batch: &mut [Box<dyn Write>]) -> sqlx::Result<()> {
+async fn run_all(tx: &mut Tx, batch: &mut [Write]) -> sqlx::Result<()> {
     let mut before = Before::Nothing;
     for write in batch {
         let is_statement = write.is_statement();

@@ -36,6 +36,7 @@ use std::pin::Pin;
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
+use tokio::sync::oneshot;
 
 use crate::error::{Error, Fault, Result};
 use crate::request_record::Cause;
@@ -84,6 +85,10 @@ pub(crate) use from_row;
 
 /// A boxed future, as writes need it.
 pub type BoxFuture<'t, T> = Pin<Box<dyn Future<Output = T> + Send + 't>>;
+
+/// The statements of any write. Boxed, so that what runs them is compiled once and not for each of a
+/// hundred writes.
+type Work = Box<dyn for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<()>> + Send>;
 
 /// The database that the settings name.
 #[derive(Clone)]
@@ -200,6 +205,24 @@ impl Store {
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
     {
+        let (value, mut returned) = oneshot::channel();
+        let work: Work = Box::new(move |tx| {
+            Box::pin(async move {
+                // The caller may have stopped waiting; the write is valid.
+                drop(value.send(work(tx).await?));
+                Ok(())
+            })
+        });
+        self.run(extent, work, after_commit).await?;
+        returned.try_recv().map_err(|_| Error::Internal(Fault::WriterGone))
+    }
+
+    async fn run(
+        &self,
+        extent: Extent,
+        work: Work,
+        after_commit: Option<AfterCommit>,
+    ) -> Result<()> {
         match self {
             Store::Sqlite { writer, .. } => writer.write(extent, work, after_commit).await,
             Store::Postgres(pool) => {
@@ -275,27 +298,20 @@ async fn carry_out(effects: Effects, after_commit: Option<AfterCommit>) {
 
 /// Runs `work` as a part of what causes it, and then stores the events and webhooks that it has
 /// noted.
-async fn run_with_events<T, F>(tx: &mut Tx, work: F) -> Result<T>
-where
-    F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>>,
-{
+async fn run_with_events(tx: &mut Tx, work: Work) -> Result<()> {
     tx.effects.dialect = tx.cause.dialect();
-    let done = tx.cause.clone().during(work(tx)).await?;
+    tx.cause.clone().during(work(tx)).await?;
     events::insert_noted(tx).await?;
-    webhooks::insert_noted(tx).await?;
-    Ok(done)
+    webhooks::insert_noted(tx).await
 }
 
-async fn write_on_postgres<T, F>(
+async fn write_on_postgres(
     pool: &postgres::Pool,
     extent: Extent,
-    work: F,
+    work: Work,
     cause: Cause,
     after_commit: Option<AfterCommit>,
-) -> Result<T>
-where
-    F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>>,
-{
+) -> Result<()> {
     let mut lease = pool.acquire().await?;
     match extent {
         Extent::Transaction => lease.begin().await?,
