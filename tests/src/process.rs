@@ -64,7 +64,10 @@ impl Process {
     ) -> Self {
         let program = data.join("propusk");
         if !program.exists() {
-            std::fs::copy(binary(), &program).expect("a copy of the binary");
+            // By another process: a file that this one has open for writing is open in whatever
+            // another test starts meanwhile too, and cannot be executed.
+            let copied = std::process::Command::new("cp").arg(binary()).arg(&program).status();
+            assert!(copied.expect("cp starts").success(), "no copy of the binary");
         }
         let mut command = command_of(program, data, database_url, settings);
         command.uid(user).gid(user);
