@@ -4,20 +4,21 @@ settings of Propusk."""
 from django.conf import settings
 from django.urls import path
 from rest_framework.routers import APIRootView
-from rest_framework_simplejwt import views as jwt
 
 from . import own_views
 
 PATHS = settings.PROJECT["paths"]
 
-views = {
-    "sign_in": jwt.TokenObtainPairView.as_view(),
-    "refresh": jwt.TokenRefreshView.as_view(),
-    "verify": jwt.TokenVerifyView.as_view(),
-    "sign_out": jwt.TokenBlacklistView.as_view(),
-    "profile": own_views.profile,
-    "register": own_views.register,
-}
+views = {"profile": own_views.profile, "register": own_views.register}
+if "rest_framework.authtoken" not in settings.INSTALLED_APPS:
+    from rest_framework_simplejwt import views as jwt
+
+    views |= {
+        "sign_in": jwt.TokenObtainPairView.as_view(),
+        "refresh": jwt.TokenRefreshView.as_view(),
+        "verify": jwt.TokenVerifyView.as_view(),
+        "sign_out": jwt.TokenBlacklistView.as_view(),
+    }
 if "djoser" in settings.INSTALLED_APPS:
     from djoser.views import TokenCreateView, TokenDestroyView, UserViewSet
 
