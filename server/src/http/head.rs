@@ -77,8 +77,11 @@ fn is_authority(host: &HeaderValue) -> bool {
 
 /// Whether it is what nearly every client sends, which needs no parser.
 fn is_name_and_port(host: &[u8]) -> bool {
-    let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-.:".contains(byte);
-    host.iter().all(is_of_name) && host.iter().filter(|byte| **byte == b':').count() <= 1
+    let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-.".contains(byte);
+    let mut parts = host.splitn(2, |byte| *byte == b':');
+    let name = parts.next().unwrap_or_default();
+    let is_port = |port: &[u8]| !port.is_empty() && port.iter().all(u8::is_ascii_digit);
+    !name.is_empty() && name.iter().all(is_of_name) && parts.next().is_none_or(is_port)
 }
 
 /// Whether the body has no transfer coding but `chunked`: a request that a proxy and this server
@@ -107,7 +110,7 @@ mod tests {
         for sound in ["example.com", "localhost:8000", "192.0.2.1:80", "[2001:db8::1]:80", "a_b"] {
             assert!(is_authority(&HeaderValue::from_static(sound)), "{sound}");
         }
-        for other in ["a:80:80", "anna@example.com", "a b", "[::1", "%41"] {
+        for other in ["", "a:80:80", "anna@example.com", "a b", "[::1", "%41"] {
             assert!(!is_authority(&HeaderValue::from_static(other)), "{other}");
         }
     }
