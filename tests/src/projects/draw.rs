@@ -125,7 +125,7 @@ impl Drawn {
             signs_in_by,
             rotating,
             blacklists: one_of(random, &[true, false]).filter(|_| rotates),
-            access_seconds: one_of(random, &[60, 900, 3_600, 86_400]).filter(|_| is_jwt),
+            access_seconds: one_of(random, &[600, 900, 3_600, 86_400]).filter(|_| is_jwt),
             refresh_seconds: one_of(random, &[86_400, 604_800, 2_592_000]).filter(|_| is_jwt),
             fresh_claims: !claims.is_empty() && is_likely(random, 30),
             claims,

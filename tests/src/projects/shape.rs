@@ -19,9 +19,9 @@ const HEADERS: [&str; 8] = [
     "Cross-Origin-Opener-Policy",
 ];
 
-/// The lifetimes of the suite are multiples of this, and a clock may pass a second between two
-/// claims.
-const ROUNDED: i64 = 10;
+/// The lifetimes of the suite are multiples of a minute. An older SimpleJWT gives the access token of
+/// a refresh the `iat` of the refresh token, which may be some seconds old on a busy machine.
+const ROUNDED: i64 = 60;
 
 /// The answer as a line of text. The texts of pages, and the description of a view, are free.
 pub fn shape(answer: &Answer, is_description: bool) -> String {
