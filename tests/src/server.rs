@@ -62,7 +62,7 @@ impl TestServer {
     /// Starts with settings that the test changes.
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let (data, database) =
-            (tempfile::tempdir().expect("a temporary directory"), Database::fresh().await);
+            (tempfile::tempdir().expect("a temporary directory"), Database::with_tables().await);
         let smtp = SmtpServer::start().await;
         let mut config = config(&data, &database);
         config.mail.smtp_url = Some(Secret::new(smtp.url()));
