@@ -40,7 +40,7 @@ pub struct Report {
     pub unsupported_passwords: BTreeMap<&'static str, u64>,
     /// Names that do not find their account, by reason.
     pub parked: BTreeMap<&'static str, Vec<ParkedName>>,
-    /// The first accounts of [`Accounts::named_by_address`]: in some systems that is everybody.
+    /// The first accounts of `named_by_address`: in some systems that is everybody.
     pub named_by_address: Vec<String>,
     pub tokens: BTreeMap<&'static str, u64>,
     /// By provider, and whether it is known by subject or address.
