@@ -35,7 +35,7 @@ pub enum ReversalError {
         "the adopted file does not describe the Django's users: add --for sqlite, --for postgres or --for mysql if they are in auth_user, else --users FILE too"
     )]
     NoEngine,
-    #[error("a database of the kind {0:?} is none that SQL is written for")]
+    #[error("no SQL can be written for a database of the kind {0:?}")]
     Engine(String),
     #[error("account {0} has a text with a NUL character, which no database reads")]
     Nul(i64),
@@ -193,7 +193,7 @@ impl<'u> Script<'u> {
         if !values.is_empty() {
             self.changes.push_str(&self.update(&values, id));
         }
-        // Those of before the account came are known there.
+        // The Django knows the sign-ins from before the adoption.
         let signed_in = account.last_sign_in_at.filter(|at| *at >= account.created_at);
         if let (Some(column), Some(at)) = (&users.last_login, signed_in) {
             let (table, key, column, at) = (&self.table, &self.id, name(column), time(at));
@@ -515,7 +515,7 @@ fn assignments(values: &Values) -> String {
     sets.join(", ")
 }
 
-/// What Django stores in the place of a password that nobody has.
+/// An unusable password, as Django stores it.
 fn unusable() -> Result<String, ReversalError> {
     Ok(format!("'!{}'", hex(&random::<20>()?)))
 }
