@@ -1,9 +1,10 @@
-"""The ten-line program of the README, as it is typed."""
+"""The programs of the README, as they are typed."""
 
 import pathlib
 import re
 import subprocess
 import sys
+import textwrap
 
 README = pathlib.Path(__file__).parents[1] / "README.md"
 
@@ -14,3 +15,13 @@ def test_readme_program_works(empty_world):
     assert len(program.splitlines()) <= 11
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert (run.stdout, run.stderr, run.returncode) == ("anna@example.com\n", "", 0)
+
+
+def test_readme_vault_and_statuses_work(tmp_path):
+    block = re.search(r"```python\n(vault = .*?)```", README.read_text(), re.S).group(1)
+    body = textwrap.indent(block + "    break\n", "    ")
+    program = f"import asyncio, propusk\nasync def main(folder):\n{body}"
+    program += f"asyncio.run(main({str(tmp_path)!r}))"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (run.stderr, run.returncode) == ("", 0)
+    assert "UNKNOWN" in run.stdout.upper(), "the vault has not been read"
