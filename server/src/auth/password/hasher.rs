@@ -8,7 +8,7 @@ use super::dummy_cost::{CostSeed, SchemeCounts};
 use super::encoded::{Argon2Cost, Scheme, StoredHash, choose_kernel};
 use super::error::HashError;
 use super::memory::Memory;
-use super::plain_and_hashed::{Password, PasswordHash, is_unusable};
+use super::plain_and_hashed::{Password, PasswordHash, REFUSED, is_unusable};
 use super::pool::{HashCounts, Origin, Pool};
 
 /// argon2id cost and the pool that runs it.
@@ -175,8 +175,8 @@ impl Hasher {
 /// The stored hash, decoded; `None` if it cannot be verified.
 fn verifiable(stored: &PasswordHash) -> Option<StoredHash> {
     let encoded = stored.as_str();
-    // No password: not worth a warning.
-    if encoded.is_empty() || is_unusable(encoded) {
+    // No password, or one that is refused on purpose: not worth a warning at each attempt.
+    if encoded.is_empty() || is_unusable(encoded) || encoded.starts_with(REFUSED) {
         return None;
     }
     StoredHash::parse(encoded)
