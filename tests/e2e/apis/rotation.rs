@@ -9,8 +9,8 @@ use super::{refresh_at, serve, sign_in_at};
 
 const ANNA: &str = "anna@example.com";
 
-#[tokio::test]
-async fn rotated_token_is_spent_unless_the_settings_say_otherwise() {
+/// A server with an API at `/spends` and one at `/keeps`, and an account.
+async fn spending_and_keeping() -> TestServer {
     let server = TestServer::with(|config| {
         serve(config, "spends", "/spends", |api| api.rotating = Some(true));
         serve(config, "keeps", "/keeps", |api| {
@@ -20,6 +20,12 @@ async fn rotated_token_is_spent_unless_the_settings_say_otherwise() {
     })
     .await;
     new_account(&server, ANNA).await;
+    server
+}
+
+#[tokio::test]
+async fn rotated_token_is_spent_unless_the_settings_say_otherwise() {
+    let server = spending_and_keeping().await;
     let client = &server.client;
     for (prefix, status) in [("/spends", 401), ("/keeps", 200)] {
         let first = sign_in_at(client, prefix, ANNA).await.field("refresh");
@@ -66,15 +72,7 @@ async fn spent_token_is_called_blacklisted_where_the_library_has_a_blacklist() {
 /// that an error of the field. Without it, it does not look; there the session has ended here.
 #[tokio::test]
 async fn verification_of_a_spent_token_is_400_where_a_rotation_spends_tokens() {
-    let server = TestServer::with(|config| {
-        serve(config, "spends", "/spends", |api| api.rotating = Some(true));
-        serve(config, "keeps", "/keeps", |api| {
-            api.rotating = Some(true);
-            api.blacklist_after_rotation = Some(false);
-        });
-    })
-    .await;
-    new_account(&server, ANNA).await;
+    let server = spending_and_keeping().await;
     let client = &server.client;
     let blacklisted = json!({"non_field_errors": ["Token is blacklisted"]});
     let ended = json!({"detail": "Token is blacklisted", "code": "token_not_valid"});
