@@ -184,7 +184,7 @@ async fn carry(mut client: TcpStream, state: &State) -> std::io::Result<()> {
     };
     match instead {
         Some((_, None)) => Ok(()),
-        Some((_, Some(answer))) => client.write_all(answer.as_bytes()).await,
+        Some((_, Some(answer))) => client.write_all(&last_on_connection(answer.as_bytes())).await,
         None => {
             let mut server = TcpStream::connect(state.server).await?;
             server.write_all(&request).await?;
@@ -196,9 +196,18 @@ async fn carry(mut client: TcpStream, state: &State) -> std::io::Result<()> {
                 true => state.answer_gate.acquire().await.ok(),
                 false => None,
             };
-            client.write_all(&answer).await
+            client.write_all(&last_on_connection(&answer)).await
         }
     }
+}
+
+/// The answer, from which its client learns that the connection ends with it. Django's development server
+/// does not say so, and a client that has not seen the end yet would send its next request there.
+fn last_on_connection(answer: &[u8]) -> Vec<u8> {
+    let status_line = answer.windows(2).position(|end| end == b"\r\n").map_or(0, |end| end + 2);
+    let (status_line, rest) = answer.split_at(status_line);
+    let header: &[u8] = if status_line.is_empty() { b"" } else { b"Connection: close\r\n" };
+    [status_line, header, rest].concat()
 }
 
 fn seen_in(text: &str) -> Seen {

@@ -135,7 +135,8 @@ impl Auth {
                 }
                 () = self.mail_queued.notified(), if !full => random_delay().await,
                 () = tokio::time::sleep(POLL) => {}
-                _ = stopping.changed() => {}
+                // An error means that the sender was dropped.
+                changed = stopping.changed() => if changed.is_err() { break },
             }
         }
         while running.join_next().await.is_some() {}

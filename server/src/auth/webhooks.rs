@@ -59,7 +59,8 @@ impl Auth {
             tokio::select! {
                 () = self.webhook_queued.notified() => random_delay().await,
                 () = tokio::time::sleep(POLL) => {}
-                _ = stopping.changed() => {}
+                // An error means that the sender was dropped.
+                changed = stopping.changed() => if changed.is_err() { return },
             }
         }
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use super::accounts::{begin_numbers, create_superuser};
 use super::apis;
@@ -141,62 +142,57 @@ impl Server {
         self.mailer.describe()
     }
 
-    /// Answers until `shutdown`, lets running requests end, and closes the database.
+    /// Answers until `shutdown`, lets running requests end, and closes the database. If this future is
+    /// dropped, only the requests that are being answered still end.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
-        let following = tokio::spawn({
-            let auth = Arc::clone(&self.auth);
+        let auth = self.auth;
+        let mut following = JoinSet::new();
+        following.spawn({
+            let auth = Arc::clone(&auth);
             async move { auth.follow_revocations().await }
         });
-        let sweeping = tokio::spawn(sweep(Arc::clone(&self.auth)));
-        let counting = tokio::spawn({
-            let auth = Arc::clone(&self.auth);
+        let mut background = JoinSet::new();
+        background.spawn(sweep(Arc::clone(&auth)));
+        background.spawn({
+            let auth = Arc::clone(&auth);
             async move { auth.follow_schemes().await }
         });
-        let showing = self.metrics.map(|metrics| tokio::spawn(metrics.serve()));
-        let refusing = tokio::spawn({
-            let auth = Arc::clone(&self.auth);
+        background.spawn({
+            let auth = Arc::clone(&auth);
             async move { auth.store_refused_attempts().await }
         });
-        let looking_up = self.donor.map(|donor| {
-            tokio::spawn(Arc::clone(&self.auth).answer_look_ups(donor, self.numbers_end))
-        });
-        let (stop_mail, stopping) = watch::channel(false);
-        let sending = self.receiver.map(|receiver| {
-            tokio::spawn(Arc::clone(&self.auth).send_webhooks(receiver, stopping.clone()))
-        });
-        let delivering = tokio::spawn(Arc::clone(&self.auth).deliver_mail(self.mailer, stopping));
+        if let Some(donor) = self.donor {
+            background.spawn(Arc::clone(&auth).answer_look_ups(donor, self.numbers_end));
+        }
+        let mut showing = JoinSet::new();
+        if let Some(metrics) = self.metrics {
+            showing.spawn(metrics.serve());
+        }
+        let (stop_delivery, stopping) = watch::channel(false);
+        let mut delivering = JoinSet::new();
+        if let Some(receiver) = self.receiver {
+            delivering.spawn(Arc::clone(&auth).send_webhooks(receiver, stopping.clone()));
+        }
+        delivering.spawn(Arc::clone(&auth).deliver_mail(self.mailer, stopping));
         // The delivery of mails and webhooks ends together with the last requests.
         let shutdown = async {
             shutdown.await;
-            stop_mail.send_replace(true);
+            stop_delivery.send_replace(true);
         };
         let (connections, requests) = (self.connections, Some(self.requests));
         listen::serve(self.listener, self.app, connections, requests, shutdown).await;
-        following.abort();
         // Its connection must be closed before the last one of the store.
-        let _ = following.await;
-        sweeping.abort();
-        counting.abort();
-        refusing.abort();
-        if let Some(looking_up) = looking_up {
-            looking_up.abort();
-        }
-        let delivered = async {
-            let _ = delivering.await;
-            if let Some(sending) = sending {
-                let _ = sending.await;
-            }
-        };
+        following.shutdown().await;
+        background.abort_all();
+        let delivered = async { while delivering.join_next().await.is_some() {} };
         if tokio::time::timeout(MAIL_DEADLINE, delivered).await.is_err() {
             tracing::warn!("mail was not delivered before the deadline; the next start sends it");
         }
-        if let Some(showing) = showing {
-            showing.abort();
-        }
-        if tokio::time::timeout(CLOSE_DEADLINE, self.auth.store_last_refused()).await.is_err() {
+        showing.abort_all();
+        if tokio::time::timeout(CLOSE_DEADLINE, auth.store_last_refused()).await.is_err() {
             tracing::warn!("counts of refused attempts were not stored before the deadline");
         }
-        self.auth.close_numbers();
+        auth.close_numbers();
         if tokio::time::timeout(CLOSE_DEADLINE, self.store.close()).await.is_err() {
             tracing::warn!("the database did not close before the deadline");
         }

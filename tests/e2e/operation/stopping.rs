@@ -1,9 +1,11 @@
 //! Stopping: open requests are answered, and no client can delay it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use propusk_tests::connection::{Connection, post};
 use propusk_tests::operator::*;
+use propusk_tests::server::TestServer;
 use propusk_tests::user::*;
 use serde_json::json;
 use tokio::net::TcpStream;
@@ -72,4 +74,14 @@ async fn stop_without_requests_is_quick_and_loses_nothing() {
     assert_eq!(status.code(), Some(0));
     assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
     assert_eq!(me(&operator.start(&[]).await.client, &access).await.status, 200);
+}
+
+/// As by an app that drops the server which it embeds.
+#[tokio::test]
+async fn dropped_server_does_no_more_work() {
+    let server = TestServer::start().await;
+    assert_eq!(register(&server.client, "email", "anna@example.com").await.status, 201);
+    let domain = Arc::downgrade(&server.auth);
+    drop(server);
+    soon("no task of the server is left", || async { domain.upgrade().is_none() }).await;
 }
