@@ -2,13 +2,19 @@
 //! agent.
 
 use std::sync::Arc;
+#[cfg(not(target_os = "android"))]
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use reqwest::{NoProxy, Proxy, redirect};
 use rustls::client::WantsClientCert;
+#[cfg(not(target_os = "android"))]
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
+#[cfg(not(target_os = "android"))]
+use rustls_platform_verifier::Verifier;
 use url::{Host, Origin, Url};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -66,7 +72,7 @@ impl Network {
         })
     }
 
-    /// Builds the TLS configuration. It reads the system's certificates once for all clients.
+    /// Builds the TLS configuration. It reads the system's certificates once for a process.
     pub fn tls(&self) -> Result<ClientConfig> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut roots = Vec::new();
@@ -106,14 +112,33 @@ fn trusting(
     builder: ConfigBuilder<ClientConfig, WantsVerifier>,
     roots: Vec<CertificateDer<'static>>,
 ) -> std::result::Result<Trusting, rustls::Error> {
-    let (provider, has_roots) = (Arc::clone(builder.crypto_provider()), !roots.is_empty());
-    match rustls_platform_verifier::Verifier::new_with_extra_roots(roots, provider) {
-        Err(error) if !has_roots => {
-            tracing::warn!(%error, "there are no root certificates: TLS trusts no server");
-            Ok(builder.with_root_certificates(RootCertStore::empty()))
+    let provider = Arc::clone(builder.crypto_provider());
+    let verifier = if roots.is_empty() {
+        match system_verifier(provider) {
+            Ok(verifier) => verifier,
+            Err(error) => {
+                tracing::warn!(%error, "there are no root certificates: TLS trusts no server");
+                return Ok(builder.with_root_certificates(RootCertStore::empty()));
+            }
         }
-        verifier => Ok(builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier?))),
+    } else {
+        Arc::new(Verifier::new_with_extra_roots(roots, provider)?)
+    };
+    Ok(builder.dangerous().with_custom_certificate_verifier(verifier))
+}
+
+/// Trusts the certificate authorities of the system. A Linux has them in a file, which takes milliseconds to
+/// read: all clients of a process share them.
+#[cfg(not(target_os = "android"))]
+fn system_verifier(
+    provider: Arc<CryptoProvider>,
+) -> std::result::Result<Arc<Verifier>, rustls::Error> {
+    static READ: OnceLock<Arc<Verifier>> = OnceLock::new();
+    if let Some(verifier) = READ.get() {
+        return Ok(Arc::clone(verifier));
     }
+    let verifier = Arc::new(Verifier::new(provider)?);
+    Ok(Arc::clone(READ.get_or_init(|| verifier)))
 }
 
 /// On Android the system's verifier would need the Java context of the app.
@@ -166,4 +191,20 @@ fn within_an_origin() -> redirect::Policy {
             _ => attempt.stop(),
         }
     })
+}
+
+#[cfg(all(test, not(target_os = "android")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_of_a_process_share_the_authorities_of_the_system() {
+        let provider = || Arc::new(rustls::crypto::ring::default_provider());
+        let (one, other) = (system_verifier(provider()), system_verifier(provider()));
+        match (one, other) {
+            (Ok(one), Ok(other)) => assert!(Arc::ptr_eq(&one, &other)),
+            // This system has none.
+            (one, other) => assert!(one.is_err() && other.is_err()),
+        }
+    }
 }
