@@ -1,6 +1,8 @@
 //! Tests of the SDK through its public API.
 
 #[cfg(test)]
+mod delegate;
+#[cfg(test)]
 mod process;
 #[cfg(all(test, feature = "testing"))]
 mod session;

@@ -6,6 +6,8 @@ mod api_limits;
 mod api_requests;
 mod browser;
 mod clocks;
+#[path = "../../../sdk/tests/sdk/delegate.rs"]
+mod delegate;
 mod examples;
 mod first_answers;
 mod identity;

@@ -12,6 +12,7 @@ use propusk_tests::recording_proxy::RecordingProxy;
 use tokio::process::Command;
 use tokio::sync::oneshot;
 
+use super::delegate::delegate_to_file;
 use super::peer::Peer;
 use super::{EXPIRED, Home, PASSWORD, key, vault_at};
 
@@ -80,9 +81,7 @@ impl SuspendingDisk {
 }
 
 impl Storage for SuspendingDisk {
-    fn name(&self) -> &str {
-        self.file.name()
-    }
+    delegate_to_file!(name, set_aside, remove, lock);
 
     fn read(&self) -> io::Result<Option<Vec<u8>>> {
         let read = self.file.read();
@@ -103,18 +102,6 @@ impl Storage for SuspendingDisk {
         self.file.write(sealed)?;
         self.is_next.store(true, Ordering::SeqCst);
         Ok(())
-    }
-
-    fn set_aside(&self) -> io::Result<()> {
-        self.file.set_aside()
-    }
-
-    fn remove(&self) -> io::Result<()> {
-        self.file.remove()
-    }
-
-    fn lock(&self) -> io::Result<Box<dyn Send>> {
-        self.file.lock()
     }
 }
 

@@ -12,6 +12,7 @@ use propusk::{
 use serde_json::json;
 use tokio::task::JoinSet;
 
+use super::delegate::delegate_to_file;
 use super::{EMAIL, EXPIRED, Home, PASSWORD, key, reason};
 
 /// Longer than any step here takes.
@@ -79,27 +80,13 @@ impl Disk {
 }
 
 impl Storage for Disk {
-    fn name(&self) -> &str {
-        self.file.name()
-    }
-
-    fn read(&self) -> io::Result<Option<Vec<u8>>> {
-        self.file.read()
-    }
+    delegate_to_file!(name, read, set_aside, remove);
 
     fn write(&self, sealed: &[u8]) -> io::Result<()> {
         if self.is_full.load(Ordering::SeqCst) {
             return Err(io::ErrorKind::StorageFull.into());
         }
         self.file.write(sealed)
-    }
-
-    fn set_aside(&self) -> io::Result<()> {
-        self.file.set_aside()
-    }
-
-    fn remove(&self) -> io::Result<()> {
-        self.file.remove()
     }
 
     fn lock(&self) -> io::Result<Box<dyn Send>> {

@@ -20,6 +20,7 @@ use propusk::{Client, FileStorage, Storage, Vault};
 use serde_json::Value;
 use tokio::sync::watch;
 
+use crate::delegate::delegate_to_file;
 use crate::testing::{EMAIL, PASSWORD};
 use crate::vault::waiting::TheKey;
 
@@ -81,9 +82,7 @@ impl ProcessDisk {
 }
 
 impl Storage for ProcessDisk {
-    fn name(&self) -> &str {
-        self.file.name()
-    }
+    delegate_to_file!(name, set_aside, remove);
 
     fn read(&self) -> io::Result<Option<Vec<u8>>> {
         match self.is_unreadable.load(Ordering::SeqCst) {
@@ -99,14 +98,6 @@ impl Storage for ProcessDisk {
         self.file.write(sealed)?;
         self.writes.send_modify(|writes| *writes += 1);
         Ok(())
-    }
-
-    fn set_aside(&self) -> io::Result<()> {
-        self.file.set_aside()
-    }
-
-    fn remove(&self) -> io::Result<()> {
-        self.file.remove()
     }
 
     fn lock(&self) -> io::Result<Box<dyn Send>> {

@@ -13,6 +13,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 
 use super::{LIMIT, ProcessDisk, app, record, signed_in_on};
+use crate::delegate::delegate_to_file;
 use crate::testing::{EMAIL, HOUR, PASSWORD, REFRESH, server};
 use crate::vault::waiting::TheKey;
 
@@ -273,9 +274,7 @@ struct SuspendingDisk {
 }
 
 impl Storage for SuspendingDisk {
-    fn name(&self) -> &str {
-        self.file.name()
-    }
+    delegate_to_file!(name, write, set_aside, remove, lock);
 
     fn read(&self) -> io::Result<Option<Vec<u8>>> {
         let read = self.file.read();
@@ -288,22 +287,6 @@ impl Storage for SuspendingDisk {
             self.resumed.lock().expect("no panic").recv().expect("the test goes on");
         }
         read
-    }
-
-    fn write(&self, sealed: &[u8]) -> io::Result<()> {
-        self.file.write(sealed)
-    }
-
-    fn set_aside(&self) -> io::Result<()> {
-        self.file.set_aside()
-    }
-
-    fn remove(&self) -> io::Result<()> {
-        self.file.remove()
-    }
-
-    fn lock(&self) -> io::Result<Box<dyn Send>> {
-        self.file.lock()
     }
 }
 

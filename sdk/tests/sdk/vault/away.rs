@@ -14,6 +14,7 @@ use propusk::{FileStorage, KeyStore, KeyStoreError, Storage, Vault, VaultKey, Va
 use super::part::key;
 use super::waiting::TheKey;
 use super::{forget, had, names, some, write};
+use crate::delegate::delegate_to_file;
 
 /// A disk with the folder of a vault, which can be taken away.
 struct Disk(tempfile::TempDir);
@@ -111,25 +112,7 @@ struct LockCounter {
 }
 
 impl Storage for LockCounter {
-    fn name(&self) -> &str {
-        self.file.name()
-    }
-
-    fn read(&self) -> io::Result<Option<Vec<u8>>> {
-        self.file.read()
-    }
-
-    fn write(&self, sealed: &[u8]) -> io::Result<()> {
-        self.file.write(sealed)
-    }
-
-    fn set_aside(&self) -> io::Result<()> {
-        self.file.set_aside()
-    }
-
-    fn remove(&self) -> io::Result<()> {
-        self.file.remove()
-    }
+    delegate_to_file!(name, read, write, set_aside, remove);
 
     fn lock(&self) -> io::Result<Box<dyn Send>> {
         let lock = self.file.lock();

@@ -9,6 +9,7 @@ use propusk::{FileStorage, KeyStore, KeyStoreError, Storage, Vault, VaultKey};
 
 use super::part::{app, key};
 use super::{had, is_free, some, write};
+use crate::delegate::delegate_to_file;
 
 /// Polls once, which enters the queue, and returns whether the future is done.
 pub async fn polled<F: Future + Unpin>(future: &mut F) -> bool {
@@ -93,30 +94,12 @@ struct SlowDisk {
 }
 
 impl Storage for SlowDisk {
-    fn name(&self) -> &str {
-        self.file.name()
-    }
-
-    fn read(&self) -> io::Result<Option<Vec<u8>>> {
-        self.file.read()
-    }
+    delegate_to_file!(name, read, set_aside, remove, lock);
 
     fn write(&self, sealed: &[u8]) -> io::Result<()> {
         self.begun.send(()).unwrap();
         self.may.lock().unwrap().recv().unwrap();
         self.file.write(sealed)
-    }
-
-    fn set_aside(&self) -> io::Result<()> {
-        self.file.set_aside()
-    }
-
-    fn remove(&self) -> io::Result<()> {
-        self.file.remove()
-    }
-
-    fn lock(&self) -> io::Result<Box<dyn Send>> {
-        self.file.lock()
     }
 }
 
