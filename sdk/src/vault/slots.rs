@@ -109,10 +109,11 @@ impl VaultSlots {
     ///
     /// # Errors
     ///
-    /// [`Storage`](crate::ErrorKind::Storage) if the folder cannot be read now.
+    /// [`Storage`](crate::ErrorKind::Storage) if the folder cannot be read now, or if the disk has
+    /// not answered for 15 seconds.
     pub async fn names(&self) -> Result<Vec<String>> {
         let slots = self.clone();
-        Ok(blocking(move || slots.listed().map_err(unread)).await?)
+        Ok(in_time(blocking(move || slots.listed().map_err(unread))).await?)
     }
 
     /// The name that any process [switched to](Self::switch_to) last. `None` before the first
@@ -120,10 +121,11 @@ impl VaultSlots {
     ///
     /// # Errors
     ///
-    /// [`Storage`](crate::ErrorKind::Storage) if the folder cannot be read now.
+    /// [`Storage`](crate::ErrorKind::Storage) if the folder cannot be read now, or if the disk has
+    /// not answered for 15 seconds.
     pub async fn current(&self) -> Result<Option<String>> {
         let slots = self.clone();
-        Ok(blocking(move || slots.marked().map_err(unread)).await?)
+        Ok(in_time(blocking(move || slots.marked().map_err(unread))).await?)
     }
 
     /// Makes this slot the current one for all processes. It is stored when this returns; if the
@@ -134,12 +136,13 @@ impl VaultSlots {
     ///
     /// [`Usage`](crate::ErrorKind::Usage) if the name is not valid;
     /// [`Storage`](crate::ErrorKind::Storage) if it cannot be written, or if another process has
-    /// held its lock for 15 seconds: the current slot does not change.
+    /// held its lock for 15 seconds: the current slot does not change. Also if the disk has not
+    /// answered for 15 seconds: the write then continues in the background.
     pub async fn switch_to(&self, name: &str) -> Result<()> {
         check(name)?;
         let lock = self.lock_marker().await?;
         let (slots, name) = (self.clone(), name.to_owned());
-        Ok(blocking(move || slots.mark(&name, lock).map_err(unwritten)).await?)
+        Ok(in_time(blocking(move || slots.mark(&name, lock).map_err(unwritten))).await?)
     }
 
     /// Removes a slot, readable or not: its file, the rest of earlier writes, and its key if the
@@ -151,16 +154,20 @@ impl VaultSlots {
     /// # Errors
     ///
     /// [`Usage`](crate::ErrorKind::Usage) if the name is not valid;
-    /// [`Storage`](crate::ErrorKind::Storage) if a part is still there: the rest is removed, and
-    /// the call may be repeated.
+    /// [`Storage`](crate::ErrorKind::Storage) if a part is still there, or if the disk or a lock
+    /// keeps one of the steps waiting for 15 seconds: the rest is removed, and the call may be
+    /// repeated.
     pub async fn remove(&self, name: &str) -> Result<()> {
         let vault = self.open(name)?;
         let (slots, name) = (self.clone(), name.to_owned());
         let unmarked = match self.lock_marker().await {
-            Ok(lock) => blocking(move || slots.unmark(&name, lock).map_err(unwritten)).await,
+            Ok(lock) => {
+                in_time(blocking(move || slots.unmark(&name, lock).map_err(unwritten))).await
+            }
             Err(error) => Err(error),
         };
-        in_time(vault.lock()).await?.erase().await?;
+        let guard = in_time(vault.lock()).await?;
+        in_time(guard.erase()).await?;
         Ok(unmarked?)
     }
 
@@ -202,12 +209,13 @@ impl VaultSlots {
     }
 }
 
-/// Limits the wait for a lock, because its holder may be suspended.
+/// Limits the wait for a lock, whose holder may be suspended, and for a disk that hangs. Work on
+/// the disk continues in the background.
 async fn in_time<T>(
-    lock: impl Future<Output = std::result::Result<T, VaultError>>,
+    work: impl Future<Output = std::result::Result<T, VaultError>>,
 ) -> std::result::Result<T, VaultError> {
-    match tokio::time::timeout(VAULT_TIMEOUT, lock).await {
-        Ok(locked) => locked,
+    match tokio::time::timeout(VAULT_TIMEOUT, work).await {
+        Ok(done) => done,
         Err(elapsed) => Err(VaultError::new(VaultState::Locked, elapsed)),
     }
 }

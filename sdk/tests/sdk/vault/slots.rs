@@ -3,12 +3,18 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+#[cfg(unix)]
+use std::process::Command;
 use std::sync::{Arc, Mutex};
+#[cfg(unix)]
+use std::time::Duration;
 
 use propusk::{Error, ErrorKind, KeyStore, KeyStoreError, Vault, VaultKey, VaultSlots, VaultState};
 use tokio::runtime::Runtime;
 
 use super::part::{key, text};
+#[cfg(unix)]
+use super::waiting::polled;
 use super::{had, names, some, write};
 use crate::process::{Process, playing, say};
 
@@ -201,6 +207,25 @@ async fn slots_wait_for_a_lock_with_a_limit() {
     slots.switch_to("anna").await.unwrap();
     assert_eq!(slots.current().await.unwrap().as_deref(), Some("anna"));
     assert_eq!(had(&vault).await, some("kept"));
+}
+
+/// The file of the current slot is a pipe: opening it waits for a writer, like a disk that hangs.
+#[cfg(unix)]
+#[tokio::test]
+async fn slots_wait_for_a_disk_with_a_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let slots = VaultSlots::file(folder.path(), key());
+    let pipe = folder.path().join("current");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut asking = Box::pin(slots.current());
+    tokio::time::pause();
+    assert!(!polled(&mut asking).await);
+    tokio::time::advance(Duration::from_secs(15)).await;
+    tokio::time::resume();
+    let answer = tokio::time::timeout(Duration::from_secs(30), asking).await;
+    // The thread that waits for the disk must end before the runtime can.
+    fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+    assert_eq!(state(answer.expect("it does not wait for the disk")), VaultState::Locked);
 }
 
 /// A store with a key for each slot.
