@@ -139,3 +139,20 @@ async fn failed_start_says_why_and_can_be_repeated() {
     page.press("start-embedded").await;
     is_in_use(&page).await;
 }
+
+#[tokio::test]
+async fn chosen_server_stays_if_the_one_in_the_app_cannot_start() {
+    let (desktop, outside) = (Desktop::start().await, TestServer::start().await);
+    let chosen = format!("http://{}", outside.address);
+    let page = Page::at_server(&desktop, &chosen).await;
+    fs::write(desktop.data().join("server"), "in the way").expect("a file");
+    offer_another(&page).await;
+    page.press("start-embedded").await;
+    start_problem(&page, "error.detail").await;
+    page.press("start-back").await;
+    is_in_use(&page).await;
+    page.has_phase("signed_out").await;
+    assert_eq!(address(&page).await, chosen);
+    let gateway = page.invoke("demo_state").await["server"]["gateway"].clone();
+    assert!(gateway.is_string(), "it is running: {gateway}");
+}

@@ -137,8 +137,12 @@ impl Demo {
 
     async fn choose(&self, chosen: ChosenServer) -> Result<()> {
         let mut running = self.running.lock().await;
-        self.stop(&mut running).await;
-        let outcome = self.start(&mut running, &chosen).await;
+        // A server in the app that runs is not started twice: both would use one folder.
+        let is_in_use = running.gateway.is_some() && self.settings().server == chosen;
+        let outcome = match is_in_use {
+            true => Ok(()),
+            false => self.start(&mut running, &chosen).await,
+        };
         drop(running);
         self.changed().await;
         outcome
@@ -196,33 +200,49 @@ impl Demo {
         Ok(())
     }
 
+    /// Starts what was chosen, and then stops the former server. If the start fails, that one stays
+    /// in use.
     async fn start(&self, running: &mut Running, chosen: &ChosenServer) -> Result<()> {
-        let server = match chosen {
+        let mut settings = Settings { server: chosen.clone(), ..self.settings().clone() };
+        let (server, embedded) = match chosen {
             ChosenServer::None => return Ok(()),
-            ChosenServer::Outside(url) => url.clone(),
+            ChosenServer::Outside(url) => (url.clone(), None),
             ChosenServer::Embedded => {
-                let mut settings = self.settings().clone();
                 let embedded = Embedded::start(&self.server_folder(), &mut settings).await?;
-                *self.settings() = settings;
-                let url = embedded.url().to_owned();
-                running.embedded = Some(embedded);
-                url
+                (embedded.url().to_owned(), Some(embedded))
             }
         };
-        let key = key_of(chosen, &server);
-        let port = self.settings().gateway_port(&key);
-        let wire = Arc::clone(&self.records.wire);
-        let opened = Gateway::open(&server, port, wire).await.map_err(DemoError::new)?;
-        let has_clock = running.embedded.is_some();
-        self.records.wire.expect_ahead(if has_clock { self.settings().passed } else { 0 });
-        self.settings().server = chosen.clone();
-        self.settings().use_gateway_port(&key, opened.port());
-        self.save()?;
-        running.gateway = Some(opened);
+        let gateway = match self.open_gateway(&server, &mut settings).await {
+            Ok(gateway) => gateway,
+            Err(error) => {
+                if let Some(embedded) = embedded {
+                    embedded.stop().await;
+                }
+                return Err(error);
+            }
+        };
+        if running.gateway.is_some() {
+            self.stop(running).await;
+        }
+        self.records.wire.expect_ahead(if embedded.is_some() { settings.passed } else { 0 });
+        *self.settings() = settings;
+        running.embedded = embedded;
+        running.gateway = Some(gateway);
         self.connect(running)?;
         let text = format!("the server is {server}");
         self.records.timeline.add(Kind::Server, text, json!({ "url": server }));
         Ok(())
+    }
+
+    /// Opens the gateway to the server of these settings, and stores them.
+    async fn open_gateway(&self, server: &str, settings: &mut Settings) -> Result<Gateway> {
+        let key = key_of(&settings.server, server);
+        let port = settings.gateway_port(&key);
+        let wire = Arc::clone(&self.records.wire);
+        let gateway = Gateway::open(server, port, wire).await.map_err(DemoError::new)?;
+        settings.use_gateway_port(&key, gateway.port());
+        self.write(settings)?;
+        Ok(gateway)
     }
 
     async fn stop(&self, running: &mut Running) {
@@ -427,8 +447,12 @@ impl Demo {
 
     fn save(&self) -> Result<()> {
         let settings = self.settings().clone();
+        self.write(&settings)
+    }
+
+    fn write(&self, settings: &Settings) -> Result<()> {
         let failed = |error| DemoError::new(format!("the settings cannot be stored: {error}"));
-        self.file.write(&settings).map_err(failed)
+        self.file.write(settings).map_err(failed)
     }
 }
 
