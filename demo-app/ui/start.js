@@ -18,8 +18,10 @@ export function startStart() {
   watch(['demo'], () => {
     const { server } = get('demo') ?? {};
     if (!server) return;
+    const hasEnded = wasRunning && !server.running && server.problem;
     if (server.running && !wasRunning) isOffered = false;
     wasRunning = server.running;
+    if (hasEnded) return giveUp('start.ended');
     arrange();
   });
 }
@@ -57,10 +59,10 @@ function arrange() {
   if (isOpening) waiting = setTimeout(giveUp, patience);
 }
 
-function giveUp() {
+function giveUp(failure = 'start.failed') {
   const { problem: why } = get('demo').server;
   offer(true);
-  problem(why ? ['start.failed', { detail: why }] : ['start.not_running']);
+  problem(why ? [failure, { detail: why }] : ['start.not_running']);
 }
 
 function content() {

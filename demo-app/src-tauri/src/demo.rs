@@ -9,7 +9,7 @@ use std::{fs, io};
 
 use propusk::{Client, Dialect};
 use serde_json::json;
-use tauri::AppHandle;
+use tauri::{AppHandle, Manager, async_runtime};
 use tauri_plugin_propusk::PropuskExt;
 use tokio::time::timeout;
 
@@ -81,7 +81,7 @@ struct Shown {
     vault: Option<PathBuf>,
     session: LiveSession,
     second_process: Option<u32>,
-    /// Why the server of the last start does not run, as an English sentence.
+    /// Why the chosen server does not run, as an English sentence.
     problem: Option<String>,
 }
 
@@ -175,7 +175,7 @@ impl Demo {
                 Err(_) => tracing::warn!("the session was not ended in time"),
             }
         }
-        self.stop(&mut running).await;
+        self.stop(&mut running, None).await;
         self.records.wire.faults().reset();
         self.clock.set_offset(0);
         self.clock.pass(-self.clock.passed());
@@ -222,10 +222,13 @@ impl Demo {
             }
         };
         if running.gateway.is_some() {
-            self.stop(running).await;
+            self.stop(running, None).await;
         }
         self.records.wire.expect_ahead(if embedded.is_some() { settings.passed } else { 0 });
         *self.settings() = settings;
+        if let Some(embedded) = &embedded {
+            self.follow_end(embedded);
+        }
         running.embedded = embedded;
         running.gateway = Some(gateway);
         self.connect(running)?;
@@ -245,14 +248,38 @@ impl Demo {
         Ok(gateway)
     }
 
-    async fn stop(&self, running: &mut Running) {
+    /// Waits in the background until the embedded server ends by itself, and shows it then.
+    fn follow_end(&self, embedded: &Embedded) {
+        let (app, ended) = (self.app.clone(), embedded.ended());
+        async_runtime::spawn(async move {
+            let why = ended.await;
+            let demo = app.state::<Demo>();
+            demo.show_end(why).await;
+        });
+    }
+
+    async fn show_end(&self, why: String) {
+        let mut running = self.running.lock().await;
+        // It may have been stopped, which ends it too, and another one may run.
+        if !running.embedded.as_ref().is_some_and(Embedded::has_ended) {
+            return;
+        }
+        let text = format!("the server in this app has stopped: {why}");
+        self.stop(&mut running, Some(why)).await;
+        self.records.timeline.add(Kind::Server, text, json!({}));
+        drop(running);
+        self.changed().await;
+    }
+
+    /// `problem` says why the server does not run, if it has ended by itself.
+    async fn stop(&self, running: &mut Running, problem: Option<String>) {
         self.app.propusk().set_client(None);
         self.exchanged.notify_waiters();
         let Running { embedded, .. } = std::mem::take(running);
         if let Some(embedded) = embedded {
             embedded.stop().await;
         }
-        *self.shown() = Shown::default();
+        *self.shown() = Shown { problem, ..Shown::default() };
     }
 
     /// Gives the plugin a client for the chosen server, dialect and vault.

@@ -1,5 +1,6 @@
 //! Without the feature `embedded`, and on phones: there is no embedded server.
 
+use std::future::Pending;
 use std::path::Path;
 
 use propusk::{Client, SignedInUser};
@@ -36,6 +37,14 @@ impl Embedded {
     }
 
     pub async fn end_sessions(&self, _: &Client, _: &SignedInUser) -> Result<()> {
+        match *self {}
+    }
+
+    pub fn ended(&self) -> Pending<String> {
+        match *self {}
+    }
+
+    pub fn has_ended(&self) -> bool {
         match *self {}
     }
 

@@ -33,7 +33,7 @@ pub struct ServerState {
     pub running: bool,
     /// A page about the server's APIs, if it is known to be a Propusk server.
     pub page: Option<String>,
-    /// Why the server of the last start does not run, as an English sentence.
+    /// Why the chosen server does not run, as an English sentence.
     pub problem: Option<String>,
 }
 

@@ -45,6 +45,7 @@ export default {
   'start.back': 'Back to the chosen server',
   'start.not_running': 'The server of the last start cannot be reached. Choose again.',
   'start.failed': 'The server of the last start is not available. Choose again. Details: {detail}',
+  'start.ended': 'The server in this app has stopped. Start it again, or choose another one. Details: {detail}',
   'start.outside.missing': 'Enter the address of the server.',
   'server.embedded': 'Server in this app',
   'server.embedded.about': 'It runs inside this app and keeps its data in the folder of the app until you start over.',

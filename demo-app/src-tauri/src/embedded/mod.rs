@@ -19,7 +19,7 @@ use propusk_server::config::Config;
 use propusk_server::{Clock, Server, StartError};
 use propusk_stand_in::StandIn;
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
@@ -38,6 +38,9 @@ const ACCESS_SECONDS: i64 = 120;
 /// How long running requests may delay the end.
 const STOP_LIMIT: Duration = Duration::from_secs(12);
 
+/// `None` while the server runs, then why it has ended.
+type End = watch::Receiver<Option<String>>;
+
 /// A running server; [`stop`](Self::stop) ends it.
 pub struct Embedded {
     url: String,
@@ -45,7 +48,7 @@ pub struct Embedded {
     auth: Arc<Auth>,
     clock: ServerClock,
     stop: oneshot::Sender<()>,
-    serving: JoinHandle<()>,
+    end: End,
     _stand_in: StandIn,
 }
 
@@ -66,7 +69,8 @@ impl Embedded {
             let _ = stopped.await;
         }));
         let folder = folder.to_owned();
-        Ok(Embedded { url, folder, auth, clock, stop, serving, _stand_in: stand_in })
+        let end = end_of(serving);
+        Ok(Embedded { url, folder, auth, clock, stop, end, _stand_in: stand_in })
     }
 
     pub fn url(&self) -> &str {
@@ -99,14 +103,42 @@ impl Embedded {
         Err(DemoError::new("the account of this session is not known"))
     }
 
+    /// Waits until it has ended, by itself or because it was stopped, and says why.
+    pub fn ended(&self) -> impl Future<Output = String> + Send + use<> {
+        reason_of(self.end.clone())
+    }
+
+    pub fn has_ended(&self) -> bool {
+        self.end.borrow().is_some()
+    }
+
     /// Stops it, and waits until its database is closed.
     pub async fn stop(self) {
         // It may have ended already.
         let _ = self.stop.send(());
-        if timeout(STOP_LIMIT, self.serving).await.is_err() {
+        if timeout(STOP_LIMIT, reason_of(self.end)).await.is_err() {
             tracing::warn!("the server did not stop in time");
         }
     }
+}
+
+/// Follows the task of a server to its end.
+fn end_of(serving: JoinHandle<()>) -> End {
+    let (report, end) = watch::channel(None);
+    tokio::spawn(async move {
+        let why = match serving.await {
+            Ok(()) => "it has ended without an error".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        report.send_replace(Some(why));
+    });
+    end
+}
+
+async fn reason_of(mut end: End) -> String {
+    let ended = end.wait_for(Option::is_some).await;
+    // Without a reason, the runtime is shutting down.
+    ended.ok().and_then(|why| why.clone()).unwrap_or_default()
 }
 
 /// By what the account may be known at the server: its id, its profile, and the name in the access
@@ -197,4 +229,35 @@ async fn register_application(auth: &Auth) -> Result<()> {
     };
     // `false`: it is registered since an earlier start.
     auth.create_client(new).await.map(drop).map_err(DemoError::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn broken() {
+        panic!("no room on the disk");
+    }
+
+    #[tokio::test]
+    async fn end_of_a_server_has_a_reason() {
+        let stopped = end_of(tokio::spawn(async {}));
+        assert_eq!(reason_of(stopped).await, "it has ended without an error");
+        let panicked = end_of(tokio::spawn(broken()));
+        let why = reason_of(panicked.clone()).await;
+        assert!(why.contains("no room on the disk"), "{why}");
+        // It is known from then on.
+        assert_eq!(reason_of(panicked).await, why);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn server_that_runs_has_not_ended() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let started = Embedded::start(folder.path(), &mut Settings::default()).await;
+        let server = started.expect("it starts");
+        assert!(!server.has_ended());
+        let ended = server.ended();
+        server.stop().await;
+        assert_eq!(ended.await, "it has ended without an error");
+    }
 }
