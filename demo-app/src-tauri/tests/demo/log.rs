@@ -4,9 +4,9 @@ use propusk::{Client, Dialect, ErrorKind, Vault};
 use propusk_demo_lib::gateway::{Gateway, check_server, reach};
 use propusk_tests::server::TestServer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
-use crate::setting::{EMAIL, PASSWORD, Setting};
+use crate::setting::{EMAIL, PASSWORD, Setting, wait_for};
 
 #[tokio::test]
 async fn log_shows_every_exchange_without_secrets() {
@@ -78,8 +78,9 @@ async fn gateway_keeps_its_port_or_takes_a_free_one() {
     assert_ne!(second.port(), port);
     let free = second.port();
     drop(second);
-    // The port is closed by the runtime, in a moment.
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    // The runtime closes the port a little later.
+    let look = async || TcpListener::bind(("127.0.0.1", free)).await.ok();
+    drop(wait_for("the port is closed", look).await);
     let third = Gateway::open(&server, Some(free), wire).await.expect("a gateway");
     assert_eq!(third.port(), free);
 }

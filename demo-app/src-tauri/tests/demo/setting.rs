@@ -50,19 +50,25 @@ impl Setting {
 
     /// Waits for the first exchange after this one.
     pub async fn exchange_after(&self, id: u64) -> Exchange {
-        let mut looks = interval(Duration::from_millis(10));
-        let found = timeout(PATIENCE, async {
-            loop {
-                looks.tick().await;
-                if let Some(exchange) = self.wire.exchanges_after(id).into_iter().next() {
-                    return exchange;
-                }
-            }
-        });
-        found.await.expect("an exchange")
+        let look = async || self.wire.exchanges_after(id).into_iter().next();
+        wait_for("an exchange", look).await
     }
 
     pub async fn is_signed_in(&self) -> bool {
         self.client.status().await.expect("a status").is_signed_in()
     }
+}
+
+/// Looks again and again, for a limited time, until there is something.
+pub async fn wait_for<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
+    let mut looks = interval(Duration::from_millis(10));
+    let found = timeout(PATIENCE, async {
+        loop {
+            looks.tick().await;
+            if let Some(found) = look().await {
+                return found;
+            }
+        }
+    });
+    found.await.expect(what)
 }
