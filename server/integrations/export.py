@@ -220,6 +220,8 @@ def export():
     # Accounts -------------------------------------------------------------------------------------------------------
 
     exported = set()
+    # Whether an account has its own address or phone number in the field that signs in: {"email", "phone"}.
+    own_as_login = set()
 
     def pages(iterator):
         page = []
@@ -247,6 +249,7 @@ def export():
         is_proved = {"active": is_active, "never": False, "allauth": row["pk"] in verified_by}.get(proved)
         is_proved = bool(row[proved]) if is_proved is None else is_proved
         names = {"email": text(row[email]) if email else None, "phone": text(row[phone]) if phone else None}
+        own_as_login.update(kind for kind, name in names.items() if name and name.lower() == str(row[login]).lower())
         verified = [kind for kind, holds in (("email", is_proved), ("phone", phone_proved and row[phone_proved]))
                     if holds and names[kind]]
         return dict(
@@ -456,6 +459,15 @@ def export():
             versions = {library: version(distribution) for library, distribution in distributions.items()}
             yield name, dialect, {library: found for library, found in sorted(versions.items()) if found}
 
+    def signs_in_by(dialect):
+        """The kinds of names that sign in: those of the dialect, with which accounts go on to register, and those that
+        sign in here."""
+        kinds = {"djoser_jwt": {"email", "phone"}, "simplejwt": {"username"}}.get(dialect, {"email"}) | own_as_login
+        for kind, name in (("email", email), ("phone", phone), ("username", username)):
+            if name in (login, djoser.get("LOGIN_FIELD", login)):
+                kinds.add(kind)
+        return sorted(kinds)
+
     def settings_found(keys, own_key, highest):
         lines = []
         put = lambda line="": lines.append(line + "\n")
@@ -486,6 +498,8 @@ def export():
             put()
             put(f"[apis.{name}]")
             put(f"dialect = {quoted(dialect)}")
+            put("# Add what backends of the project take besides:")
+            put(f"signs_in_by = {json.dumps(signs_in_by(dialect))}")
             put()
             put(f"[apis.{name}.versions]")
             for library, found in versions.items():

@@ -113,6 +113,23 @@ async fn export_of_a_django_without_accounts_is_a_whole_file() {
     }
 }
 
+/// The settings that have a value with the `propusk.toml` of the Django's export.
+async fn settings_found(django: &Django, stack: Stack) -> BTreeMap<String, Value> {
+    let written = django.export(stack).await.with_file_name("propusk.toml");
+    let operator = Operator::new().await;
+    operator.write("propusk.toml", &std::fs::read_to_string(written).expect("a file"));
+    let settings = [NO_SECRET, ("PROPUSK_ACCOUNTS__FIRST_ID", "1000")];
+    let Finished { status, stdout, stderr } =
+        operator.run(&settings, &["check-config", "--json"], "").await;
+    assert!(status.success(), "{stack:?}: {stderr}");
+    stdout
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
+        .filter(|line| !line["value"].is_null())
+        .filter_map(|line| Some((line["key"].as_str()?.to_owned(), line["value"].clone())))
+        .collect()
+}
+
 #[tokio::test]
 async fn export_writes_the_versions_of_libraries_that_its_api_knows() {
     let (djoser, framework) =
@@ -126,19 +143,7 @@ async fn export_writes_the_versions_of_libraries_that_its_api_knows() {
         (Stack::SimplejwtRotating, "django_jwt", "simplejwt_rotating", &[simplejwt][..]),
     ] {
         let django = Django::start(stack).await;
-        let written = django.export(stack).await.with_file_name("propusk.toml");
-        let operator = Operator::new().await;
-        operator.write("propusk.toml", &std::fs::read_to_string(written).expect("a file"));
-        let settings = [NO_SECRET, ("PROPUSK_ACCOUNTS__FIRST_ID", "1000")];
-        let Finished { status, stdout, stderr } =
-            operator.run(&settings, &["check-config", "--json"], "").await;
-        assert!(status.success(), "{stack:?}: {stderr}");
-        let found: BTreeMap<String, Value> = stdout
-            .lines()
-            .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
-            .filter(|line| !line["value"].is_null())
-            .filter_map(|line| Some((line["key"].as_str()?.to_owned(), line["value"].clone())))
-            .collect();
+        let found = settings_found(&django, stack).await;
         assert_eq!(found[&format!("apis.{api}.dialect")], dialect);
         assert_eq!(found[&format!("dialects.{dialect}.enabled")], false);
         let prefix = format!("apis.{api}.versions.");
@@ -152,6 +157,26 @@ async fn export_writes_the_versions_of_libraries_that_its_api_knows() {
             assert!(libraries.lines().any(|line| line == pinned), "{stack:?}: {pinned}");
         }
     }
+}
+
+#[tokio::test]
+async fn export_writes_the_kinds_of_names_that_sign_in() {
+    for (stack, api, kinds) in [
+        (Stack::DjoserToken, "django_token", &["email"][..]),
+        (Stack::DjoserJwt, "django_jwt", &["email", "phone", "username"]),
+        (Stack::Simplejwt, "django_jwt", &["username"]),
+        (Stack::SimplejwtRotating, "django_jwt", &["email"]),
+    ] {
+        let django = Django::start(stack).await;
+        let found = settings_found(&django, stack).await;
+        assert_eq!(found[&format!("apis.{api}.signs_in_by")], json!(kinds), "{stack:?}");
+    }
+    // An account whose username is its address.
+    let django = Django::start(Stack::Simplejwt).await;
+    let account = json!({ "username": EMAIL, "email": EMAIL, "password": PASSWORD });
+    posted(&django, "/api/auth/register/", account).await;
+    let found = settings_found(&django, Stack::Simplejwt).await;
+    assert_eq!(found["apis.django_jwt.signs_in_by"], json!(["email", "username"]));
 }
 
 /// As the handbook's last copy does.
