@@ -47,6 +47,9 @@ use crate::store::{Connections, Store, limit_counts};
 /// When a client may ask again for what a Django does, in seconds: a copy takes a while.
 pub const AT_DJANGO_RETRY: i64 = 60;
 
+/// A random value of the installation, in the table `meta`.
+const INSTALLATION: &str = "installation";
+
 /// The parts of [`Auth`].
 pub struct Parts {
     pub store: Store,
@@ -133,7 +136,23 @@ impl Auth {
     /// Builds it from its parts, and loads the revocations and counts that the first request needs.
     pub async fn open(parts: Parts) -> Result<Self> {
         let longest_access = longest_access(&parts).await?;
-        let token_ids = parts.token_ids.mixed_with(&installation_id(&parts.store).await?);
+        let installation = installation_id(&parts.store).await?;
+        Auth::loaded(parts, longest_access, &installation).await
+    }
+
+    /// The same for a look that stores nothing: not even what the first use of a database stores.
+    pub async fn open_for_reading(parts: Parts) -> Result<Self> {
+        let mut tx = parts.store.read().await?;
+        let stored = meta::get(&mut tx, LONGEST_ACCESS).await?;
+        let stored: i64 = stored.and_then(|seconds| seconds.parse().ok()).unwrap_or(0);
+        let installation = meta::get(&mut tx, INSTALLATION).await?.unwrap_or_default();
+        drop(tx);
+        let longest_access = stored.max(longest_access_of(&parts.policies));
+        Auth::loaded(parts, longest_access, &installation).await
+    }
+
+    async fn loaded(parts: Parts, longest_access: i64, installation: &str) -> Result<Self> {
+        let token_ids = parts.token_ids.mixed_with(installation);
         let limits = Arc::new(Limits::new(parts.limits, parts.digest_key.clone()));
         let clock_watch = ClockWatch::new(&parts.clock);
         let (revoked, mail_queued) = (Arc::new(Revoked::new(longest_access)), Arc::default());
@@ -366,12 +385,16 @@ pub(in crate::auth) fn made_at_django() -> Error {
     Error::Busy { retry_after: AT_DJANGO_RETRY }
 }
 
+fn longest_access_of(policies: &[Policy]) -> i64 {
+    // API tokens are looked up at every use, so they need no revocations in memory.
+    let expiring = policies.iter().filter(|policy| policy.form != TokenForm::ApiToken);
+    expiring.map(|policy| policy.access_seconds).max().unwrap_or(0)
+}
+
 /// The longest lifetime of an access token under any settings so far. A token issued under earlier
 /// settings may still be valid, so its revocation must be remembered for that long.
 async fn longest_access(parts: &Parts) -> Result<i64> {
-    // API tokens are looked up at every use, so they need no revocations in memory.
-    let expiring = parts.policies.iter().filter(|policy| policy.form != TokenForm::ApiToken);
-    let current = expiring.map(|policy| policy.access_seconds).max().unwrap_or(0);
+    let current = longest_access_of(&parts.policies);
     parts
         .store
         .write(move |tx| {
@@ -391,5 +414,5 @@ async fn longest_access(parts: &Parts) -> Result<i64> {
 /// the server's secret alone does not give that key.
 async fn installation_id(store: &Store) -> Result<String> {
     let new = hex(&random::<32>()?);
-    store.write(move |tx| Box::pin(meta::get_or_insert(tx, "installation", new))).await
+    store.write(move |tx| Box::pin(meta::get_or_insert(tx, INSTALLATION, new))).await
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 
-use super::database::open;
+use super::database::{open, open_for_reading};
 use super::output::{
     date, done, is_json, plain, say, say_json, say_json_when_heard, say_when_heard,
 };
@@ -142,7 +142,10 @@ async fn adopt(config: &Config, input: &AdoptInput, path: &Path) -> Outcome {
         is_last: input.is_final,
         reopens: input.reopen,
     };
-    let auth = open(config).await?;
+    let auth = match input.dry_run {
+        true => open_for_reading(config).await?,
+        false => open(config).await?,
+    };
     let adopting = auth.adopt(&mut file, &rules, show_progress);
     let adoption = adopting.await;
     let adoption = adoption.map_err(|error| format!("{name}: {error}"))?;

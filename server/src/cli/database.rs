@@ -20,6 +20,11 @@ pub async fn open(config: &Config) -> Outcome<Arc<Auth>> {
     Ok(noted(startup::open(config, Clock::system()).await?))
 }
 
+/// For a command that stores nothing.
+pub async fn open_for_reading(config: &Config) -> Outcome<Arc<Auth>> {
+    Ok(noted(startup::open_for_reading(config, Clock::system()).await?))
+}
+
 /// For work on signing keys, whose private halves are sealed under the server's secret.
 pub async fn open_with_keys(config: &Config, replaces_all: bool) -> Outcome<Arc<Auth>> {
     Ok(noted(startup::open_with_secret(config, Clock::system(), replaces_all).await?))

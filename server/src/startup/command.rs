@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::apis;
 use super::error::StartError;
-use super::parts::{database, load_keys, open_auth, public_url};
-use crate::auth::{Auth, Policy};
+use super::parts::{auth_parts, database, load_keys, open_auth, public_url};
+use crate::auth::{Auth, Parts, Policy};
 use crate::auth::{SecretError, ServerSecret};
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigError};
@@ -15,6 +15,15 @@ use crate::store;
 /// Opens the domain. The command line signs and reads no tokens, so most commands need no secret;
 /// with it, those that show an account can find its limits.
 pub async fn open(config: &Config, clock: Clock) -> Result<Arc<Auth>, StartError> {
+    Ok(Arc::new(Auth::open(parts_of(config, clock).await?).await?))
+}
+
+/// The same for a command that stores nothing.
+pub async fn open_for_reading(config: &Config, clock: Clock) -> Result<Arc<Auth>, StartError> {
+    Ok(Arc::new(Auth::open_for_reading(parts_of(config, clock).await?).await?))
+}
+
+async fn parts_of(config: &Config, clock: Clock) -> Result<Parts, StartError> {
     let store = database(config)?.open().await?;
     let public_url = public_url(config, config.listen);
     // No sign-in happens here, so an error in a provider's settings must not block the operator.
@@ -25,9 +34,7 @@ pub async fn open(config: &Config, clock: Clock) -> Result<Arc<Auth>, StartError
         Ok(Some(keys)) => keys,
         Ok(None) | Err(_) => ServerSecret::unused()?,
     };
-    let policies = policies(config)?;
-    let auth = open_auth(config, clock, store, &keys, providers, &public_url, policies).await?;
-    Ok(Arc::new(auth))
+    auth_parts(config, clock, store, &keys, providers, &public_url, policies(config)?)
 }
 
 /// Opens the domain with the server's secret, under which signing keys are sealed. A secret that

@@ -33,10 +33,23 @@ pub async fn open_auth(
     public_url: &str,
     policies: Vec<Policy>,
 ) -> Result<Auth, StartError> {
+    let parts = auth_parts(config, clock, store, keys, providers, public_url, policies)?;
+    Ok(Auth::open(parts).await?)
+}
+
+pub fn auth_parts(
+    config: &Config,
+    clock: Clock,
+    store: Store,
+    keys: &ServerSecret,
+    providers: Providers,
+    public_url: &str,
+    policies: Vec<Policy>,
+) -> Result<Parts, StartError> {
     refuse_secret_of_server(config, keys)?;
     let shares_user_names = config.shares_user_names();
     let link_key = config.tokens.django_secret_key.as_ref().map(Secret::expose);
-    let parts = Parts {
+    Ok(Parts {
         store,
         clock,
         hasher: Hasher::start(hashing(config))?,
@@ -61,8 +74,7 @@ pub async fn open_auth(
         keep_days: config.events.keep_days,
         has_receiver: config.webhooks.url.is_some(),
         has_secret: keys.is_of_server(),
-    };
-    Ok(Auth::open(parts).await?)
+    })
 }
 
 pub async fn load_keys(config: &Config, store: &Store) -> Result<ServerSecret, StartError> {

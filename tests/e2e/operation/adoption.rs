@@ -163,6 +163,26 @@ async fn adopted_owner_signs_in_and_live_tokens_work() {
 }
 
 #[tokio::test]
+async fn check_and_dry_run_store_nothing_even_in_a_database_that_was_never_used() {
+    let operator = operator().await;
+    let rows = async || {
+        let store = operator.store().await;
+        let sql = "select name from meta union all select cast(id as text) from accounts";
+        let rows = column(&store, sql, sql).await;
+        store.close().await;
+        rows
+    };
+    let text = import_file(1_000, &[account(7, json!({}))]);
+    let before = rows().await;
+    for option in ["--check", "--dry-run"] {
+        adopt(&operator, &text, &[option]).await;
+        assert_eq!(rows().await, before, "{option}");
+    }
+    adopt(&operator, &text, &[]).await;
+    assert!(rows().await.contains(&"7".to_owned()));
+}
+
+#[tokio::test]
 async fn public_application_comes_with_the_secret_that_it_shows_to_convert() {
     let operator = operator().await;
     let app = |id: &str, is_public: bool| {
