@@ -2,6 +2,7 @@
 //! whole database of one is refused with one line and the exit code 2.
 
 use propusk_tests::donor::*;
+use propusk_tests::native;
 use propusk_tests::operator::*;
 use propusk_tests::process::Finished;
 use propusk_tests::user::NEW_PASSWORD;
@@ -153,6 +154,85 @@ async fn way_back_leads_to_a_donor_that_was_read_directly() {
         assert!(there["passwords"]["md5"].is_null(), "{there}");
         assert_eq!(there["unsupported_passwords"], json!({}), "{there}");
     }
+}
+
+/// The usernames of a donor's accounts, in the order of their numbers.
+async fn usernames(donor: &Donor) -> Vec<String> {
+    let operator = Operator::new().await;
+    let store = operator.store().await;
+    adopt(&operator, &[], &[&donor.url()]).await;
+    let sql = "select shown from identifiers where kind = 'username' order by account_id";
+    let names = column(&store, sql, sql).await;
+    store.close().await;
+    names
+}
+
+/// The way back to a donor with active accounts of these names, from number 1 on, whose owners have
+/// changed them since.
+async fn way_back_of(names: &[&str], changes: &[(&str, &str)]) -> (Donor, String) {
+    let rows: Vec<_> = (1..)
+        .zip(names)
+        .map(|(id, name)| {
+            format!(
+                "({id}, 'md5$seasalt2$9a23937e2b8589427f13f89b6d66e9cd', null, false, '{name}', \
+                 '', '', '', true, '2020-03-04 05:06:07{{utc}}')"
+            )
+        })
+        .collect();
+    let rows = format!("insert into auth_user values {}", rows.join(", "));
+    let donor = Donor::of(&[CONTENT_TYPES, USERS, &rows]).await;
+    let operator = Operator::new().await;
+    operator.store().await.close().await;
+    adopt(&operator, &[], &["--final", &donor.url()]).await;
+    let completed = operator.run(&[], &["adopt", "--complete"], "").await;
+    assert!(completed.status.success(), "{}", completed.stderr);
+    let server = operator.start(&[]).await;
+    for (from, to) in changes {
+        let client = &server.client;
+        let session = native::sign_in(client, from, NEW_PASSWORD).await;
+        let body = json!({ "username": to });
+        let changed = native::call(client, "PATCH", "account", session.as_deref(), body).await;
+        assert_eq!(changed.status, 200, "{from}: {}", changed.text());
+    }
+    let file = operator.path().join("back.sql");
+    adopt(&operator, &[], &["--reverse", file.to_str().expect("a path")]).await;
+    (donor, std::fs::read_to_string(&file).expect("a file"))
+}
+
+#[tokio::test]
+async fn names_that_went_from_account_to_account_reach_a_donor_in_one_run() {
+    let names = ["anna", "boris", "carla", "dora", "emil", "fritz", "greta", "hanna"];
+    let changes = [
+        // Two accounts swap.
+        ("anna", "spare"),
+        ("boris", "anna"),
+        ("spare", "boris"),
+        // Each account takes the name of the next one.
+        ("emil", "nora"),
+        ("dora", "emil"),
+        ("carla", "dora"),
+        // Three names go round.
+        ("hanna", "spare"),
+        ("greta", "hanna"),
+        ("fritz", "greta"),
+        ("spare", "fritz"),
+    ];
+    let (donor, statements) = way_back_of(&names, &changes).await;
+    let expected = ["boris", "anna", "dora", "emil", "nora", "greta", "hanna", "fritz"];
+    for _ in 0..2 {
+        donor.execute(&statements).await;
+        assert_eq!(usernames(&donor).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn swapped_names_stay_in_a_donor_where_a_third_account_has_one_of_them() {
+    let changes = [("anna", "spare"), ("boris", "anna"), ("spare", "boris")];
+    let (donor, statements) = way_back_of(&["anna", "boris", "carla"], &changes).await;
+    donor.execute("update auth_user set username = 'zoe' where id = 2").await;
+    donor.execute("update auth_user set username = 'boris' where id = 3").await;
+    donor.execute(&statements).await;
+    assert_eq!(usernames(&donor).await, ["anna", "zoe", "boris"]);
 }
 
 #[tokio::test]

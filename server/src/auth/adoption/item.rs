@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::names::{Claims, Fate, is_verified, names, number};
-use super::seen::{ABSENT, AccountSeen, State, digest_of};
+use super::seen::{ABSENT, AccountSeen, State, digest_of, digest_of_name};
 use crate::auth::federation::identity::hash_of_address;
 use crate::auth::password::is_unusable;
 use crate::auth::secrets::random::hash;
@@ -130,9 +130,8 @@ fn of_account(account: Account, line: u64, claims: &Claims) -> Item {
     let names = kept_names(&account, line, claims);
     let mut digests = [ABSENT; 3].map(str::to_owned);
     for name in &names {
-        let text = format!("{} {}", name.name, name.is_verified);
         if let Some(place) = digests.get_mut(place_of(name.identifier.kind())) {
-            *place = digest_of(Some(&text));
+            *place = digest_of_name(&name.name, name.is_verified);
         }
     }
     let first_name = [&account.username, &account.email, &account.phone];

@@ -8,6 +8,7 @@ mod item;
 mod ledger;
 mod look_up;
 pub mod names;
+mod renames;
 pub mod report;
 mod reverse;
 pub mod run;

@@ -56,9 +56,7 @@ impl Auth {
         out.write_all(engine.begin().as_bytes())?;
         self.disable_deleted(&mut script).await?;
         self.add_accounts(&mut script, &users, true, out).await?;
-        // Names move from account to account: one that is not free yet is free the second time.
-        out.write_all(script.names.as_bytes())?;
-        out.write_all(script.names.as_bytes())?;
+        out.write_all(script.name_changes().as_bytes())?;
         // New accounts get the names that are free then.
         self.add_accounts(&mut script, &users, false, out).await?;
         self.delete_ended_keys(&mut script, now).await?;

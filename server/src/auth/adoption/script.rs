@@ -6,7 +6,8 @@ use std::io;
 use serde::Serialize;
 
 use super::item::place_of;
-use super::seen::{ABSENT, AccountSeen, State, digest_of};
+use super::renames::{Rename, Step, in_order};
+use super::seen::{ABSENT, AccountSeen, State, digest_of, digest_of_name};
 use super::sql::{name, text, time, value};
 use crate::auth::secrets::random::{hash, hex, random};
 use crate::auth::tokens::token_id::without_hyphens;
@@ -19,6 +20,8 @@ use crate::store::identifiers::PresentName;
 
 const KINDS: [Kind; 3] = [Kind::Email, Kind::Phone, Kind::Username];
 const ADDRESSES: [Kind; 2] = [Kind::Email, Kind::Phone];
+/// The condition for a longer cycle of names would be more than an engine reads.
+const LONGEST_CYCLE: usize = 100;
 /// Columns of a Django that give rights.
 const RIGHTS: [&str; 2] = ["is_superuser", "is_staff"];
 
@@ -93,8 +96,7 @@ pub struct Script<'u> {
     now: i64,
     /// Statements that are independent of each other.
     pub changes: String,
-    /// Those that change names.
-    pub names: String,
+    names: Vec<Rename>,
     /// Those about accounts that did not come from the Django.
     pub rows: String,
     pub reversal: Reversal,
@@ -117,7 +119,7 @@ impl<'u> Script<'u> {
             first_id,
             now,
             changes: String::new(),
-            names: String::new(),
+            names: Vec::new(),
             rows: String::new(),
             reversal,
         }
@@ -203,18 +205,23 @@ impl<'u> Script<'u> {
             self.reversal.sign_ins += 1;
         }
         for (column, now) in self.changed_names(present, was.as_ref()) {
-            let statements = match now {
+            let (statements, wanted) = match now {
                 Some(now) if !users.takes(&column, &now) => {
                     self.reversal.names_too_long += 1;
                     continue;
                 }
-                Some(now) => self.rename(&column, &quoted(&now, account.id)?, id, account.id),
+                Some(now) => {
+                    let literal = quoted(&now, account.id)?;
+                    let statements = self.rename(&column, &literal, id, account.id);
+                    (statements, Some(now).filter(|_| users.is_unique(&column)))
+                }
                 None => {
                     let nothing = self.nothing(&column, account.id)?;
-                    self.update(&Values::from([(column, nothing)]), id)
+                    (self.update(&Values::from([(column.clone(), nothing)]), id), None)
                 }
             };
-            self.names.push_str(&statements);
+            let held = self.held(&column, account, was.as_ref());
+            self.names.push(Rename { column, id: id.to_owned(), held, wanted, statements });
             self.reversal.names += 1;
         }
         Ok(())
@@ -253,6 +260,62 @@ impl<'u> Script<'u> {
             changed.push((login.clone(), Some(address.to_owned())));
         }
         changed
+    }
+
+    /// The digest of the name that the column had at the adoption.
+    fn held(&self, column: &str, account: &Account, was: Option<&AccountSeen>) -> Option<String> {
+        let kind = KINDS.into_iter().find(|kind| column_of(self.users, *kind) == Some(column));
+        let digest = kind.and_then(|kind| was?.names.get(place_of(kind)));
+        match digest.filter(|digest| digest.as_str() != ABSENT) {
+            Some(digest) => Some(digest.clone()),
+            None if column == self.users.login => {
+                account.sign_up_name.as_deref().map(|name| digest_of_name(name, true))
+            }
+            None => None,
+        }
+    }
+
+    /// The statements that change the names of accounts that came from the Django.
+    pub fn name_changes(&self) -> String {
+        let mut statements = String::new();
+        for step in in_order(&self.names) {
+            match step {
+                Step::Rename(place) => {
+                    let rename = self.names.get(place);
+                    statements.push_str(rename.map_or("", |rename| rename.statements.as_str()));
+                }
+                Step::Park(cycle) => {
+                    statements.push_str(&self.park(&cycle).unwrap_or_default());
+                }
+            }
+        }
+        // A row may have another name there than at the adoption: what is not free yet is free the
+        // second time.
+        self.names.iter().for_each(|rename| statements.push_str(&rename.statements));
+        statements
+    }
+
+    /// Gives the first row of a cycle a temporary name, if all its rows have the names there that
+    /// they had at the adoption: then each one gets its new name.
+    fn park(&self, cycle: &[usize]) -> Option<String> {
+        if cycle.len() > LONGEST_CYCLE {
+            return None;
+        }
+        let renames: Vec<&Rename> =
+            cycle.iter().filter_map(|place| self.names.get(*place)).collect();
+        let (first, last) = (renames.first()?, renames.last()?);
+        let (table, key, column) = (&self.table, &self.id, name(&first.column));
+        let held = text(last.wanted.as_deref()?)?;
+        let mut condition = format!("{key} = {} and {column} = {held}", first.id);
+        for (rename, holder) in renames.iter().zip(renames.iter().skip(1)) {
+            let (wanted, id) = (text(rename.wanted.as_deref()?)?, &holder.id);
+            condition.push_str(&format!(
+                " and exists (select 1 from (select distinct {key} as holder_id from {table} where {column} = {wanted}) as holder where holder.holder_id = {id})"
+            ));
+        }
+        let temporary = hash(&format!("{} {} {column}", self.now, first.id));
+        let temporary = temporary.get(..8).unwrap_or_default();
+        Some(format!("update {table} set {column} = 'swap-{temporary}' where {condition};\n"))
     }
 
     fn add_new(&mut self, present: &Present<'_>, id: &str) -> Result<(), ReversalError> {

@@ -22,6 +22,11 @@ pub fn digest_of(value: Option<&str>) -> String {
     }
 }
 
+/// The digest of a name as the other system spells it.
+pub fn digest_of_name(name: &str, is_verified: bool) -> String {
+    digest_of(Some(&format!("{name} {is_verified}")))
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     Active,
