@@ -583,6 +583,9 @@ pub struct Adopt {
     pub user_id_field: Option<String>,
     /// Whether new accounts wait for a mailed link, as with djoser's `SEND_ACTIVATION_EMAIL`.
     pub activation_mails: bool,
+    /// The algorithms of `PASSWORD_HASHERS`: a hash of another one is not accepted. Empty: all are.
+    #[serde(deserialize_with = "texts")]
+    pub password_hashers: Vec<String>,
     /// `PASSWORD_RESET_TIMEOUT`.
     pub link_seconds: i64,
     /// How far the time zone of times without an offset is ahead of UTC.
@@ -776,6 +779,7 @@ impl Default for Adopt {
             proved: None,
             user_id_field: None,
             activation_mails: false,
+            password_hashers: Vec::new(),
             // Django's default.
             link_seconds: 259_200,
             utc_offset_minutes: 0,

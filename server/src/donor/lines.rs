@@ -13,7 +13,7 @@ use super::django::{
 use super::problem::Problem;
 use super::schema::{Table, place, quoted};
 use super::value::{
-    account_id, attribute, claims, is_hashed, is_true, name, seconds, sha256, time_claim,
+    account_id, attribute, claims, is_hashed, is_true, name, password, seconds, sha256, time_claim,
 };
 use crate::config::Adopt;
 use crate::import_file::DjangoUsers;
@@ -141,7 +141,8 @@ impl<'d, W: Write, P: Fn(u64)> Lines<'d, W, P> {
         let sign_up_name = name(row.take());
         let shown = [row.take(), row.take()].into_iter().flatten().filter(|part| !part.is_empty());
         let display_name = shown.collect::<Vec<_>>().join(" ").trim().to_owned();
-        let password = name(row.take());
+        let hash = name(row.take());
+        let hash = hash.map(|encoded| password(encoded, &self.settings.password_hashers));
         let (proof, phone_proof) = (row.take(), row.take());
         let (active, superuser) = (row.take(), row.take());
         // Where there is no such column, all are active.
@@ -176,7 +177,7 @@ impl<'d, W: Write, P: Fn(u64)> Lines<'d, W, P> {
             "username": username,
             "sign_up_name": sign_up_name,
             "display_name": name(Some(display_name)),
-            "password": password,
+            "password": hash,
             "verified": (!verified.is_empty()).then_some(verified),
             "is_active": (!is_active).then_some(false),
             "awaits_activation": waits.then_some(true),

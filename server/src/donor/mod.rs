@@ -80,6 +80,12 @@ async fn read(
     file.rewind()?;
     let mut findings = django.findings();
     findings.extend(finding(users.as_ref()));
+    if settings.password_hashers.is_empty() {
+        let warning = "PASSWORD_HASHERS is not in the database: a hash of a scheme that the Django does \
+                       not accept any more opens its account here; to refuse it, set \
+                       adopt.password_hashers";
+        findings.push(warning.to_owned());
+    }
     if left_out > 0 {
         findings.push(format!("{left_out} accounts left out: their ids are not above 0"));
     }

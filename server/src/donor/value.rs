@@ -13,6 +13,31 @@ use super::schema::Kind;
 const HASHERS: &[&str] =
     &["argon2", "bcrypt", "bcrypt_sha256", "md5", "pbkdf2_sha1", "pbkdf2_sha256", "scrypt", "sha1"];
 
+/// Stands before a hash that the Django does not accept.
+const REFUSED: &str = "refused$";
+
+/// A hash as it is stored, marked if the Django has none of these hashers for it; all are accepted if
+/// none is named. What begins with `$` is no hash of Django's own, but of a program of the project.
+pub fn password(encoded: String, hashers: &[String]) -> String {
+    let is_accepted = hashers.is_empty()
+        || encoded.starts_with(['!', '$'])
+        || hashers.iter().any(|name| name == algorithm_of(&encoded));
+    match is_accepted {
+        true => encoded,
+        false => format!("{REFUSED}{encoded}"),
+    }
+}
+
+/// As Django's `identify_hasher` finds it.
+fn algorithm_of(encoded: &str) -> &str {
+    match encoded.len() {
+        32 if !encoded.contains('$') => "unsalted_md5",
+        37 if encoded.starts_with("md5$$") => "unsalted_md5",
+        46 if encoded.starts_with("sha1$$") => "unsalted_sha1",
+        _ => encoded.split('$').next().unwrap_or(encoded),
+    }
+}
+
 /// A name as it is stored; the file has no NUL, and what is empty is no name.
 pub fn name(value: Option<String>) -> Option<String> {
     value.map(|text| text.replace('\0', "")).filter(|text| !text.is_empty())
@@ -144,6 +169,21 @@ mod tests {
     fn secret_is_hashed_if_it_names_a_hasher() {
         assert!(is_hashed("pbkdf2_sha256$600000$salt$hash"));
         assert!(!is_hashed("a$b") && !is_hashed("md5"));
+    }
+
+    #[test]
+    fn hash_of_a_hasher_that_is_not_named_is_refused() {
+        let hashers = ["pbkdf2_sha256", "unsalted_md5"].map(str::to_owned);
+        let (unsalted, digest) = ("0123456789abcdef0123456789abcdef", "0".repeat(40));
+        let salted = format!("md5$${unsalted}");
+        for accepted in ["pbkdf2_sha256$1$salt$x", "!unusable", "$2b$12$x", unsalted, &salted] {
+            assert_eq!(password(accepted.to_owned(), &hashers), accepted);
+        }
+        let unsalted_sha1 = format!("sha1$${digest}");
+        for refused in ["md5$salt$x", "pbkdf2_sha1$1$salt$x", &digest, &unsalted_sha1] {
+            assert_eq!(password(refused.to_owned(), &hashers), format!("refused${refused}"));
+            assert_eq!(password(refused.to_owned(), &[]), refused);
+        }
     }
 
     #[test]

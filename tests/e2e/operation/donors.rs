@@ -156,6 +156,27 @@ async fn way_back_leads_to_a_donor_that_was_read_directly() {
     }
 }
 
+#[tokio::test]
+async fn hash_of_a_scheme_that_the_django_does_not_accept_is_not_accepted_here() {
+    const HASHERS: &str = "PROPUSK_ADOPT__PASSWORD_HASHERS";
+    let (operator, donor) = (Operator::new().await, Donor::of(DJANGO).await);
+    let url = donor.url();
+    for (hashers, accepted, refused) in [
+        ("", json!({ "md5": 1 }), json!({})),
+        ("argon2, md5", json!({ "md5": 1 }), json!({})),
+        ("argon2, pbkdf2_sha256", json!({}), json!({ "refused": 1 })),
+    ] {
+        let settings = [(HASHERS, hashers)];
+        let report = adopt(&operator, &settings, &["--check", &url]).await;
+        assert_eq!(report["passwords"], accepted, "{hashers}");
+        assert_eq!(report["unsupported_passwords"], refused, "{hashers}");
+        let said = operator.run(&settings, &["adopt", "--check", &url], "").await.stderr;
+        assert_eq!(said.contains("set adopt.password_hashers"), hashers.is_empty(), "{said}");
+    }
+    let said = operator.refused(&[(HASHERS, "argon")], &["adopt", "--check", &url]).await;
+    assert!(said.contains("adopt.password_hashers: must be a list"), "{said}");
+}
+
 /// The usernames of a donor's accounts, in the order of their numbers.
 async fn usernames(donor: &Donor) -> Vec<String> {
     let operator = Operator::new().await;

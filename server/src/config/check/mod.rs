@@ -37,6 +37,20 @@ pub const MAX_FIRST_ID: i64 = 1 << 30;
 const FIRST_IDS: RangeInclusive<i64> = 1..=MAX_FIRST_ID;
 /// What URLs of databases begin with.
 const ENGINES: [&str; 3] = ["sqlite://", "postgres://", "postgresql://"];
+/// Algorithms of a Django's hashers whose hashes can be verified here.
+const DJANGO_HASHERS: [&str; 11] = [
+    "argon2",
+    "bcrypt",
+    "bcrypt_sha256",
+    "md5",
+    "pbkdf2_sha1",
+    "pbkdf2_sha256",
+    "pbkdf2_sha512",
+    "scrypt",
+    "sha1",
+    "unsalted_md5",
+    "unsalted_sha1",
+];
 /// From UTC-12:00 to UTC+14:00.
 const UTC_OFFSETS: RangeInclusive<i64> = -720..=840;
 const SESSIONS: RangeInclusive<i64> = 1..=1_000_000;
@@ -211,6 +225,11 @@ impl Adopt {
         let has_engine = |url: &Secret| ENGINES.iter().any(|e| url.expose().starts_with(e));
         let is_known = self.look_up.as_ref().is_none_or(has_engine);
         require(is_known, "adopt.look_up", "must begin with sqlite:// or postgres://")?;
+        // A name with an error in it would refuse the hashes that it means.
+        let is_hasher = |name: &String| DJANGO_HASHERS.contains(&name.as_str());
+        let problem = format!("must be a list of some of {}", DJANGO_HASHERS.join(", "));
+        let are_known = self.password_hashers.iter().all(is_hasher);
+        require(are_known, "adopt.password_hashers", problem)?;
         require_range(self.link_seconds, &LIFETIMES, "adopt.link_seconds")?;
         require_range(self.utc_offset_minutes, &UTC_OFFSETS, "adopt.utc_offset_minutes")
     }
