@@ -503,7 +503,7 @@ impl<'s> Town<'s> {
     ) -> Outcome {
         let is_apps = held.form == Form::Pair;
         match password {
-            Some(password) => expect(is_made, !is_apps && self.proves(held, password), answer),
+            Some(password) => expect(is_made, self.proves(held, password), answer),
             None if is_made => expect(true, !is_apps && self.is_alive(held), answer),
             None => Ok(()),
         }
@@ -550,11 +550,11 @@ impl<'s> Town<'s> {
         Ok(())
     }
 
-    /// Whether the credential works and the password is that of its account.
+    /// Whether the credential works, is no application's, and the password is that of its account.
     fn proves(&self, held: &Credential, password: &str) -> bool {
         let account = self.accounts.0.get(&held.account);
         let is_right = account.is_some_and(|account| account.password.as_deref() == Some(password));
-        is_right && self.is_alive(held)
+        is_right && held.form != Form::Pair && self.is_alive(held)
     }
 
     async fn change_email(
