@@ -188,9 +188,9 @@ async fn usernames(donor: &Donor) -> Vec<String> {
     names
 }
 
-/// The way back to a donor with active accounts of these names, from number 1 on, whose owners have
+/// The way back to a donor with this table and active accounts of these names, from number 1 on, whose owners have
 /// changed them since.
-async fn way_back_of(names: &[&str], changes: &[(&str, &str)]) -> (Donor, String) {
+async fn way_back_of(users: &str, names: &[&str], changes: &[(&str, &str)]) -> (Donor, String) {
     let rows: Vec<_> = (1..)
         .zip(names)
         .map(|(id, name)| {
@@ -201,7 +201,7 @@ async fn way_back_of(names: &[&str], changes: &[(&str, &str)]) -> (Donor, String
         })
         .collect();
     let rows = format!("insert into auth_user values {}", rows.join(", "));
-    let donor = Donor::of(&[CONTENT_TYPES, USERS, &rows]).await;
+    let donor = Donor::of(&[CONTENT_TYPES, users, &rows]).await;
     let operator = Operator::new().await;
     operator.store().await.close().await;
     adopt(&operator, &[], &["--final", &donor.url()]).await;
@@ -238,7 +238,7 @@ async fn names_that_went_from_account_to_account_reach_a_donor_in_one_run() {
         ("fritz", "greta"),
         ("spare", "fritz"),
     ];
-    let (donor, statements) = way_back_of(&names, &changes).await;
+    let (donor, statements) = way_back_of(USERS, &names, &changes).await;
     let expected = ["boris", "anna", "dora", "emil", "nora", "greta", "hanna", "fritz"];
     for _ in 0..2 {
         donor.execute(&statements).await;
@@ -249,11 +249,23 @@ async fn names_that_went_from_account_to_account_reach_a_donor_in_one_run() {
 #[tokio::test]
 async fn swapped_names_stay_in_a_donor_where_a_third_account_has_one_of_them() {
     let changes = [("anna", "spare"), ("boris", "anna"), ("spare", "boris")];
-    let (donor, statements) = way_back_of(&["anna", "boris", "carla"], &changes).await;
+    let (donor, statements) = way_back_of(USERS, &["anna", "boris", "carla"], &changes).await;
     donor.execute("update auth_user set username = 'zoe' where id = 2").await;
     donor.execute("update auth_user set username = 'boris' where id = 3").await;
     donor.execute(&statements).await;
     assert_eq!(usernames(&donor).await, ["anna", "zoe", "boris"]);
+}
+
+/// As where a row that is marked as deleted may have the name of another one.
+#[tokio::test]
+async fn swapped_names_stay_in_a_donor_where_two_accounts_may_have_one_name() {
+    let changes = [("anna", "spare"), ("boris", "anna"), ("spare", "boris")];
+    let users = USERS.replace(" unique", "");
+    let (donor, statements) = way_back_of(&users, &["anna", "boris", "carla"], &changes).await;
+    donor.execute("update auth_user set username = 'anna' where id = 3").await;
+    donor.execute(&statements).await;
+    donor.execute("update auth_user set username = 'carla' where id = 3").await;
+    assert_eq!(usernames(&donor).await, ["anna", "boris", "carla"]);
 }
 
 #[tokio::test]

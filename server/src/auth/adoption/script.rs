@@ -295,8 +295,8 @@ impl<'u> Script<'u> {
         statements
     }
 
-    /// Gives the first row of a cycle a temporary name, if all its rows have the names there that
-    /// they had at the adoption: then each one gets its new name.
+    /// Gives the first row of a cycle a temporary name, if its rows have the names there that they had
+    /// at the adoption, and no other rows have them: then each one gets its new name.
     fn park(&self, cycle: &[usize]) -> Option<String> {
         if cycle.len() > LONGEST_CYCLE {
             return None;
@@ -307,15 +307,19 @@ impl<'u> Script<'u> {
         let (table, key, column) = (&self.table, &self.id, name(&first.column));
         let held = text(last.wanted.as_deref()?)?;
         let mut condition = format!("{key} = {} and {column} = {held}", first.id);
+        condition.push_str(&self.is_free(&first.column, &held, &first.id));
         for (rename, holder) in renames.iter().zip(renames.iter().skip(1)) {
             let (wanted, id) = (text(rename.wanted.as_deref()?)?, &holder.id);
             condition.push_str(&format!(
                 " and exists (select 1 from (select distinct {key} as holder_id from {table} where {column} = {wanted}) as holder where holder.holder_id = {id})"
             ));
+            condition.push_str(&self.is_free(&first.column, &wanted, id));
         }
-        let temporary = hash(&format!("{} {} {column}", self.now, first.id));
-        let temporary = temporary.get(..8).unwrap_or_default();
-        Some(format!("update {table} set {column} = 'swap-{temporary}' where {condition};\n"))
+        let digest = hash(&format!("{} {} {column}", self.now, first.id));
+        let temporary = format!("swap-{}", digest.get(..8)?);
+        let is_short = self.users.takes(&first.column, &temporary);
+        is_short
+            .then(|| format!("update {table} set {column} = '{temporary}' where {condition};\n"))
     }
 
     fn add_new(&mut self, present: &Present<'_>, id: &str) -> Result<(), ReversalError> {
