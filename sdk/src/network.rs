@@ -193,10 +193,11 @@ fn within_an_origin() -> redirect::Policy {
     })
 }
 
-#[cfg(all(test, not(target_os = "android")))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
+    #[cfg(not(target_os = "android"))]
     #[test]
     fn clients_of_a_process_share_the_authorities_of_the_system() {
         let provider = || Arc::new(rustls::crypto::ring::default_provider());

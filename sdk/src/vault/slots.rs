@@ -154,9 +154,8 @@ impl VaultSlots {
     /// # Errors
     ///
     /// [`Usage`](crate::ErrorKind::Usage) if the name is not valid;
-    /// [`Storage`](crate::ErrorKind::Storage) if a part is still there, or if the disk or a lock
-    /// keeps one of the steps waiting for 15 seconds: the rest is removed, and the call may be
-    /// repeated.
+    /// [`Storage`](crate::ErrorKind::Storage) if the disk fails, or if it or a lock keeps a step
+    /// waiting for 15 seconds: the file, the key or the mark may still be there. Repeat the call.
     pub async fn remove(&self, name: &str) -> Result<()> {
         let vault = self.open(name)?;
         let (slots, name) = (self.clone(), name.to_owned());
