@@ -140,7 +140,7 @@ impl Demo {
         // A server in the app that runs is not started twice: both would use one folder.
         let is_in_use = running.gateway.is_some() && self.settings().server == chosen;
         let outcome = match is_in_use {
-            true => Ok(()),
+            true => self.connect(&mut running),
             false => self.start(&mut running, &chosen).await,
         };
         drop(running);
