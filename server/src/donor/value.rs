@@ -17,7 +17,7 @@ const HASHERS: &[&str] =
 const REFUSED: &str = "refused$";
 
 /// A hash as it is stored, marked if the Django has none of these hashers for it; all are accepted if
-/// none is named. What begins with `$` is no hash of Django's own, but of a program of the project.
+/// none is named. A hash that begins with `$` is not of a Django's hasher: a program of the project wrote it.
 pub fn password(encoded: String, hashers: &[String]) -> String {
     let is_accepted = hashers.is_empty()
         || encoded.starts_with(['!', '$'])

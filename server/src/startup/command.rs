@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::apis;
 use super::error::StartError;
-use super::parts::{auth_parts, database, load_keys, open_auth, public_url};
+use super::parts::{auth_parts, database, load_keys, public_url};
 use crate::auth::{Auth, Parts, Policy};
 use crate::auth::{SecretError, ServerSecret};
 use crate::clock::Clock;
@@ -54,7 +54,8 @@ pub async fn open_with_secret(
     let public_url = public_url(config, config.listen);
     let providers = Providers::default();
     let (own_store, policies) = (store.clone(), policies(config)?);
-    let auth = open_auth(config, clock, own_store, &keys, providers, &public_url, policies).await?;
+    let parts = auth_parts(config, clock, own_store, &keys, providers, &public_url, policies)?;
+    let auth = Auth::open(parts).await?;
     match auth.sealed_signing_key().await? {
         _ if replaces_all => keys.replace(&store).await?,
         Some(kid) => return Err(SecretError::Sealed(kid).into()),

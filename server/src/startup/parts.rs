@@ -9,8 +9,8 @@ use super::own_keys::{own_keys, refuse_secret_of_server};
 use crate::auth::ServerSecret;
 use crate::auth::password::{HashSettings, Hasher};
 use crate::auth::{Allowed, LimitRules};
-use crate::auth::{Auth, Links, Parts, Policy};
 use crate::auth::{Issuer, SigningSettings};
+use crate::auth::{Links, Parts, Policy};
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigError, Secret};
 use crate::dialects;
@@ -22,19 +22,6 @@ use crate::store::{Database, Store, StoreError};
 /// The settings in force if nothing is configured.
 pub fn default_config() -> Config {
     Config { dialects: dialects::defaults(), providers: providers::defaults(), ..Config::default() }
-}
-
-pub async fn open_auth(
-    config: &Config,
-    clock: Clock,
-    store: Store,
-    keys: &ServerSecret,
-    providers: Providers,
-    public_url: &str,
-    policies: Vec<Policy>,
-) -> Result<Auth, StartError> {
-    let parts = auth_parts(config, clock, store, keys, providers, public_url, policies)?;
-    Ok(Auth::open(parts).await?)
 }
 
 pub fn auth_parts(

@@ -17,7 +17,7 @@ use super::app::app;
 use super::error::StartError;
 use super::metrics::MetricsListener;
 use super::parts::{
-    changed_issuer, connections, database, database_url, load_keys, open_auth, provider_problem,
+    auth_parts, changed_issuer, connections, database, database_url, load_keys, provider_problem,
     public_url,
 };
 use crate::app_links::AppLinks;
@@ -90,9 +90,9 @@ impl Server {
         apis::number(&mut apis, &store, &clock).await?;
         let policies = apis::policies(&apis);
         let (own_clock, own_store) = (clock.clone(), store.clone());
-        let auth =
-            open_auth(&config, own_clock, own_store, &keys, providers, &public_url, policies)
-                .await?;
+        let parts =
+            auth_parts(&config, own_clock, own_store, &keys, providers, &public_url, policies)?;
+        let auth = Auth::open(parts).await?;
         prepare(&auth, &keys, &store, &config).await?;
         let auth = Arc::new(auth);
         let requests = Requests::default();
