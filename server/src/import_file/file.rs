@@ -264,6 +264,8 @@ mod tests {
     fn line_with_a_wrong_member_is_refused_by_its_name() {
         for (line, error) in [
             ("[]", "not a JSON object"),
+            ("[1,", "not JSON, from character 3 on"),
+            ("1,anna@example.com", "not JSON, from character 2 on"),
             (r#"{"id":7}"#, "`kind` is missing"),
             (r#"{"kind":"user"}"#, "`kind` is of no kind that this version reads"),
             (r#"{"kind":"account"}"#, "`id` is missing"),

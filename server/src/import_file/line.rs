@@ -33,7 +33,7 @@ impl Line {
     }
 }
 
-fn record(kind: &str, members: &mut Members) -> Result<Record, Flaw> {
+fn record(kind: &str, members: &mut Members<'_>) -> Result<Record, Flaw> {
     Ok(match kind {
         "account" => Record::Account(Box::new(account(members)?)),
         "api_token" => Record::ApiToken(ApiToken {
@@ -59,7 +59,7 @@ fn record(kind: &str, members: &mut Members) -> Result<Record, Flaw> {
     })
 }
 
-fn start(members: &mut Members) -> Result<Start, Flaw> {
+fn start(members: &mut Members<'_>) -> Result<Start, Flaw> {
     if members.needed_text("format")? != FORMAT {
         return Err(wrong("format", "propusk-import"));
     }
@@ -76,7 +76,7 @@ fn start(members: &mut Members) -> Result<Start, Flaw> {
     })
 }
 
-fn django_users(members: &mut Members) -> Result<Option<DjangoUsers>, Flaw> {
+fn django_users(members: &mut Members<'_>) -> Result<Option<DjangoUsers>, Flaw> {
     let described = members.object("django_users")?;
     if described.is_empty() {
         return Ok(None);
@@ -85,7 +85,7 @@ fn django_users(members: &mut Members) -> Result<Option<DjangoUsers>, Flaw> {
     users.map(Some).map_err(|_| wrong("django_users", "what export.py says of the user model"))
 }
 
-fn end(members: &mut Members) -> Result<Counts, Flaw> {
+fn end(members: &mut Members<'_>) -> Result<Counts, Flaw> {
     let mut counts = Counts::default();
     for (kind, count) in members.object("counts")? {
         let kind = Record::KINDS.into_iter().find(|known| *known == kind);
@@ -98,7 +98,7 @@ fn end(members: &mut Members) -> Result<Counts, Flaw> {
     Ok(counts)
 }
 
-fn account(members: &mut Members) -> Result<Account, Flaw> {
+fn account(members: &mut Members<'_>) -> Result<Account, Flaw> {
     let verified = members.texts("verified")?;
     if verified.iter().any(|kind| !["email", "phone"].contains(&kind.as_str())) {
         return Err(wrong("verified", "a list of \"email\" and \"phone\""));
@@ -130,11 +130,11 @@ fn account(members: &mut Members) -> Result<Account, Flaw> {
 }
 
 /// A text that other systems leave empty where there is none.
-fn name(members: &mut Members, name: &'static str) -> Result<Option<String>, Flaw> {
+fn name(members: &mut Members<'_>, name: &'static str) -> Result<Option<String>, Flaw> {
     Ok(members.text(name)?.filter(|text| !text.is_empty()))
 }
 
-fn client(members: &mut Members) -> Result<Client, Flaw> {
+fn client(members: &mut Members<'_>) -> Result<Client, Flaw> {
     let (sha256, hashed) = (members.sha256("secret_sha256")?, name(members, "secret_hash")?);
     let secret = match (sha256, hashed) {
         (Some(sha256), None) => Some(ClientSecret::Sha256(sha256)),
@@ -151,7 +151,7 @@ fn client(members: &mut Members) -> Result<Client, Flaw> {
     })
 }
 
-fn opaque_pair(members: &mut Members) -> Result<OpaquePair, Flaw> {
+fn opaque_pair(members: &mut Members<'_>) -> Result<OpaquePair, Flaw> {
     let access = match (members.sha256("access_sha256")?, members.time("access_expires_at")?) {
         (Some(sha256), Some(expires_at)) => Some((sha256, expires_at)),
         (None, None) => None,
@@ -172,7 +172,7 @@ fn opaque_pair(members: &mut Members) -> Result<OpaquePair, Flaw> {
     })
 }
 
-fn identity(members: &mut Members) -> Result<Identity, Flaw> {
+fn identity(members: &mut Members<'_>) -> Result<Identity, Flaw> {
     let key = match (members.key("subject")?, members.key("email")?) {
         (Some(subject), None) => IdentityKey::Subject(subject),
         (None, Some(email)) => IdentityKey::Email(email),
@@ -186,7 +186,7 @@ fn identity(members: &mut Members) -> Result<Identity, Flaw> {
     })
 }
 
-fn mailed_link(members: &mut Members) -> Result<MailedLink, Flaw> {
+fn mailed_link(members: &mut Members<'_>) -> Result<MailedLink, Flaw> {
     let purpose = match members.needed_text("purpose")?.as_str() {
         "activation" => LinkPurpose::Activation,
         "password_reset" => LinkPurpose::PasswordReset,

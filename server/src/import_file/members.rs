@@ -1,8 +1,11 @@
 //! The members of a line, taken one by one; what is left at the end is unknown. `null` is the same
 //! as a missing member.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::ops::RangeInclusive;
 
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Iso8601;
@@ -18,16 +21,19 @@ const MAX_KEY: usize = 255;
 /// How much of an unknown member's name an error shows.
 const MAX_SHOWN_NAME: usize = 40;
 
-pub struct Members(Map<String, Value>);
+/// In a list: of so few members the right one is found sooner than in a map.
+pub struct Members<'l>(Vec<(Name<'l>, Value)>);
 
-impl Members {
-    pub fn read(line: &[u8]) -> Result<Members, Flaw> {
-        let value: Value = serde_json::from_slice(line)
-            .map_err(|error| Flaw::NotJson { column: error.column() })?;
-        match value {
-            Value::Object(members) => Ok(Members(members)),
-            _ => Err(Flaw::NotObject),
-        }
+impl<'l> Members<'l> {
+    pub fn read(line: &'l [u8]) -> Result<Self, Flaw> {
+        serde_json::from_slice(line).map_err(|error| match error.is_data() {
+            // What follows in the line may be no JSON either.
+            true => match serde_json::from_slice::<IgnoredAny>(line) {
+                Ok(_) => Flaw::NotObject,
+                Err(error) => Flaw::NotJson { column: error.column() },
+            },
+            false => Flaw::NotJson { column: error.column() },
+        })
     }
 
     pub fn text(&mut self, name: &'static str) -> Result<Option<String>, Flaw> {
@@ -177,14 +183,46 @@ impl Members {
     pub fn finish(self) -> Result<(), Flaw> {
         match self.0.into_iter().next() {
             None => Ok(()),
-            Some((name, _)) => Err(Flaw::UnknownMember(shown(&name))),
+            Some((Name(name), _)) => Err(Flaw::UnknownMember(shown(&name))),
         }
     }
 
     fn take(&mut self, name: &str) -> Option<Value> {
-        self.0.remove(name).filter(|value| !value.is_null())
+        // Of two members with one name, the last counts.
+        let place = self.0.iter().rposition(|(Name(known), _)| known == name)?;
+        let (_, value) = self.0.remove(place);
+        self.0.retain(|(Name(known), _)| known != name);
+        Some(value).filter(|value| !value.is_null())
     }
 }
+
+impl<'l> Deserialize<'l> for Members<'l> {
+    fn deserialize<D: Deserializer<'l>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(MembersVisitor)
+    }
+}
+
+struct MembersVisitor;
+
+impl<'l> Visitor<'l> for MembersVisitor {
+    type Value = Members<'l>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'l>>(self, mut map: A) -> Result<Members<'l>, A::Error> {
+        let mut members: Vec<(Name<'l>, Value)> = Vec::new();
+        while let Some(member) = map.next_entry()? {
+            members.push(member);
+        }
+        Ok(Members(members))
+    }
+}
+
+/// The name of a member, which is a part of its line if nothing in it is escaped.
+#[derive(serde::Deserialize)]
+struct Name<'l>(#[serde(borrow)] Cow<'l, str>);
 
 pub fn wrong(member: &'static str, wanted: &'static str) -> Flaw {
     Flaw::Wrong { member, wanted }
