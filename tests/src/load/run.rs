@@ -1,5 +1,5 @@
-//! A whole run: bare limits and servers in turns, so that a disturbance of the machine falls on all of
-//! them; then floods, and what memory remains after sign-ins. Progress is told on standard error.
+//! A whole run: floods; bare limits and servers in turns, so that a disturbance of the machine falls on
+//! all of them; then what memory remains after sign-ins. Progress is told on standard error.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -87,14 +87,7 @@ pub async fn run(plan: &Plan) -> Result<(Figures, Vec<Row>)> {
     let mut figures = Figures::default();
     let running = start(plan).await?;
     idle(&running, &mut figures).await;
-    for round in 1..=plan.rounds {
-        tell(&format!("round {round} of {}: the bare machine", plan.rounds));
-        bare_limits(plan, &running, &mut figures).await?;
-        for target in &running.targets {
-            tell(&format!("round {round} of {}: {}", plan.rounds, target.name));
-            measure(target, plan.length, &mut figures).await?;
-        }
-    }
+    // First, because the highest memory is that since the start.
     for round in 1..=plan.flood_rounds {
         for target in floodable(&running) {
             tell(&format!("flood {round} of {}: {}", plan.flood_rounds, target.name));
@@ -105,6 +98,14 @@ pub async fn run(plan: &Plan) -> Result<(Figures, Vec<Row>)> {
     for target in floodable(&running) {
         if let Some((_, highest)) = target.processes.memory() {
             figures.add(&target.name, PEAK, highest);
+        }
+    }
+    for round in 1..=plan.rounds {
+        tell(&format!("round {round} of {}: the bare machine", plan.rounds));
+        bare_limits(plan, &running, &mut figures).await?;
+        for target in &running.targets {
+            tell(&format!("round {round} of {}: {}", plan.rounds, target.name));
+            measure(target, plan.length, &mut figures).await?;
         }
     }
     if plan.has_memory {
