@@ -2,6 +2,7 @@
 //! A row is deleted with its account, and its identifiers and identities with it.
 
 use super::events::{AccountChange, Event, NewEvent, PasswordBy};
+use super::many_rows::{for_statements, with_rows};
 use super::{Engine, Tx, from_row, on, postgres, sqlite};
 use crate::error::Result;
 
@@ -293,39 +294,52 @@ pub struct ImportedAccount {
     pub new: NewAccount,
 }
 
-/// Stores an imported account with the number that it had there; false if the number is taken.
-pub async fn insert_imported_account(
+/// Stores imported accounts with the numbers that they had there; the numbers that were not taken.
+pub async fn insert_imported_accounts(
     tx: &mut Tx,
-    id: i64,
-    imported: ImportedAccount,
-) -> Result<bool> {
-    let new = imported.new;
-    let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
-        "insert into accounts (id, password, display_name, sign_up_name, is_superuser, is_active,
-                               awaits_activation, language, created_at, imported, joined_at,
-                               foreign_not_before, undated_refused, password_proved,
-                               last_sign_in_at, unusable_password, session_generation)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, true, $10, $11, $12, $13, $14, $15, 0)
-         on conflict (id) do nothing
-         returning id",
-    )
-    .bind(id)
-    .bind(new.password)
-    .bind(new.display_name)
-    .bind(new.sign_up_name)
-    .bind(new.is_superuser)
-    .bind(imported.is_active)
-    .bind(new.awaits_activation)
-    .bind(new.language)
-    .bind(new.created_at)
-    .bind(imported.joined_at)
-    .bind(imported.foreign_not_before)
-    .bind(imported.foreign_not_before > 0)
-    .bind(imported.password_proved)
-    .bind(imported.last_sign_in_at)
-    .bind(imported.unusable_password)
-    .fetch_optional(db).await)?;
-    Ok(row.is_some())
+    imported: Vec<(i64, ImportedAccount)>,
+) -> Result<Vec<i64>> {
+    let mut inserted = Vec::with_capacity(imported.len());
+    for rows in for_statements(imported) {
+        let statement = with_rows(
+            tx,
+            "insert into accounts (id, password, display_name, sign_up_name, is_superuser, is_active,
+                                   awaits_activation, language, created_at, imported, joined_at,
+                                   foreign_not_before, undated_refused, password_proved,
+                                   last_sign_in_at, unusable_password, session_generation)
+             values {rows}
+             on conflict (id) do nothing
+             returning id",
+            rows.len(),
+            17,
+        );
+        inserted.extend(on!(tx, db => {
+            let mut query = sqlx::query_scalar::<_, i64>(statement);
+            for (id, account) in rows {
+                let new = account.new;
+                query = query
+                    .bind(id)
+                    .bind(new.password)
+                    .bind(new.display_name)
+                    .bind(new.sign_up_name)
+                    .bind(new.is_superuser)
+                    .bind(account.is_active)
+                    .bind(new.awaits_activation)
+                    .bind(new.language)
+                    .bind(new.created_at)
+                    .bind(true)
+                    .bind(account.joined_at)
+                    .bind(account.foreign_not_before)
+                    .bind(account.foreign_not_before > 0)
+                    .bind(account.password_proved)
+                    .bind(account.last_sign_in_at)
+                    .bind(account.unusable_password)
+                    .bind(0_i64);
+            }
+            query.fetch_all(db).await
+        })?);
+    }
+    Ok(inserted)
 }
 
 /// Stores an imported account whose id there is no number, with a new number.

@@ -2,6 +2,7 @@
 //! file changes only what has changed there. A row is deleted when the other system has ended what it
 //! stands for. That of an account outlives it: a later file must not bring the account back.
 
+use super::many_rows::{for_statements, with_rows};
 use super::{Tx, from_row, on};
 use crate::error::Result;
 
@@ -73,19 +74,35 @@ pub async fn adopted_after(
 
 /// Stores what a record said, in the place of what it said before.
 pub async fn set_adopted(tx: &mut Tx, row: Adopted) -> Result<()> {
-    on!(tx, db => sqlx::query(
-        "insert into adopted (kind, key, account_id, seen, password_version)
-         values ($1, $2, $3, $4, $5)
-         on conflict (kind, key) do update
-             set account_id = excluded.account_id, seen = excluded.seen,
-                 password_version = excluded.password_version",
-    )
-    .bind(row.kind)
-    .bind(row.key)
-    .bind(row.account_id)
-    .bind(row.seen)
-    .bind(row.password_version)
-    .execute(db).await.map(|_| ()))?;
+    set_all_adopted(tx, vec![row]).await
+}
+
+/// Stores what several records said.
+pub async fn set_all_adopted(tx: &mut Tx, records: Vec<Adopted>) -> Result<()> {
+    for rows in for_statements(records) {
+        let statement = with_rows(
+            tx,
+            "insert into adopted (kind, key, account_id, seen, password_version)
+             values {rows}
+             on conflict (kind, key) do update
+                 set account_id = excluded.account_id, seen = excluded.seen,
+                     password_version = excluded.password_version",
+            rows.len(),
+            5,
+        );
+        on!(tx, db => {
+            let mut query = sqlx::query(statement);
+            for row in rows {
+                query = query
+                    .bind(row.kind)
+                    .bind(row.key)
+                    .bind(row.account_id)
+                    .bind(row.seen)
+                    .bind(row.password_version);
+            }
+            query.execute(db).await.map(|_| ())
+        })?;
+    }
     Ok(())
 }
 

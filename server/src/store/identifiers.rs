@@ -5,6 +5,7 @@
 //! take it. The sweeper deletes the row when the address can no longer be restored.
 
 use super::events::AccountChange;
+use super::many_rows::{for_statements, with_rows};
 use super::{Tx, from_row, on};
 use crate::error::Result;
 use crate::identifier::Identifier;
@@ -124,27 +125,48 @@ pub async fn insert_imported_name(
     name: &ImportedName,
     at: i64,
 ) -> Result<bool> {
-    let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
-        "insert into identifiers (key, account_id, kind, shown, imported_as, created_at,
-                                  verified_at, owned_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)
-         on conflict (key) do update
-             set account_id = excluded.account_id, kind = excluded.kind, shown = excluded.shown,
-                 imported_as = excluded.imported_as, created_at = excluded.created_at,
-                 verified_at = excluded.verified_at, owned_at = excluded.owned_at, left_at = null
-             where identifiers.left_at is not null and identifiers.verified_at is null
-         returning account_id",
-    )
-    .bind(name.identifier.key().to_owned())
-    .bind(account_id)
-    .bind(name.identifier.kind().as_str())
-    .bind(name.identifier.shown().to_owned())
-    .bind(name.name.clone())
-    .bind(at)
-    .bind(name.verified_at)
-    .bind(name.owned_at)
-    .fetch_optional(db).await)?;
-    Ok(row.is_some())
+    Ok(!insert_imported_names(tx, vec![(account_id, name)], at).await?.is_empty())
+}
+
+/// Gives imported names, which differ in their keys, to accounts; the keys of those that were given.
+pub async fn insert_imported_names(
+    tx: &mut Tx,
+    names: Vec<(i64, &ImportedName)>,
+    at: i64,
+) -> Result<Vec<String>> {
+    let mut given = Vec::with_capacity(names.len());
+    for rows in for_statements(names) {
+        let statement = with_rows(
+            tx,
+            "insert into identifiers (key, account_id, kind, shown, imported_as, created_at,
+                                      verified_at, owned_at)
+             values {rows}
+             on conflict (key) do update
+                 set account_id = excluded.account_id, kind = excluded.kind, shown = excluded.shown,
+                     imported_as = excluded.imported_as, created_at = excluded.created_at,
+                     verified_at = excluded.verified_at, owned_at = excluded.owned_at, left_at = null
+                 where identifiers.left_at is not null and identifiers.verified_at is null
+             returning key",
+            rows.len(),
+            8,
+        );
+        given.extend(on!(tx, db => {
+            let mut query = sqlx::query_scalar::<_, String>(statement);
+            for (account_id, name) in rows {
+                query = query
+                    .bind(name.identifier.key().to_owned())
+                    .bind(account_id)
+                    .bind(name.identifier.kind().as_str())
+                    .bind(name.identifier.shown().to_owned())
+                    .bind(name.name.clone())
+                    .bind(at)
+                    .bind(name.verified_at)
+                    .bind(name.owned_at);
+            }
+            query.fetch_all(db).await
+        })?);
+    }
+    Ok(given)
 }
 
 /// The account that has had `key` since it was imported with it.

@@ -17,6 +17,7 @@ pub mod identifiers;
 pub mod identities;
 pub mod known_places;
 pub mod limit_counts;
+mod many_rows;
 pub mod meta;
 pub mod oauth_clients;
 pub mod one_time_tokens;

@@ -487,6 +487,126 @@ async fn account_that_is_here_keeps_its_number_and_its_name() {
     assert_eq!(me(&server.client, &access).await.json()["id"], 5);
 }
 
+/// More accounts than one statement stores.
+#[tokio::test]
+async fn refused_account_or_name_holds_up_none_of_many() {
+    let operator = operator().await;
+    operator.user_with(&["create", "user70@example.com", "--id", "30"], PASSWORD).await;
+    operator.user_with(&["create", "gone@example.com", "--id", "110"], PASSWORD).await;
+    operator.user(&["delete", "gone@example.com", "--yes"]).await;
+    let mut lines: Vec<_> = (1..=130).map(|id| account(id, json!({}))).collect();
+    let text = import_file(1_000, &lines);
+    let adoption = adopt(&operator, &text, &[]).await;
+    assert_eq!(adoption["new"], json!({"account": 128}));
+    assert_eq!(adoption["conflicts"], json!({"email": ["70"]}));
+    let refused = json!({"another account here has this number": ["30"], "deleted here": ["110"]});
+    assert_eq!(adoption["refused"], refused);
+    assert_no_change(&adopt(&operator, &text, &[]).await);
+
+    // Addresses that other accounts have given up, before and after their lines.
+    lines[0]["email"] = json!("first@example.com");
+    lines[1]["email"] = json!("second@example.com");
+    let mut newcomers: Vec<_> = (201..=320).map(|id| account(id, json!({}))).collect();
+    newcomers[10]["email"] = json!("user1@example.com");
+    newcomers[60]["email"] = json!("user2@example.com");
+    lines.splice(1..1, newcomers);
+    let adoption = adopt(&operator, &import_file(2_000, &lines), &[]).await;
+    assert_eq!(adoption["new"], json!({"account": 120}));
+    assert_eq!(adoption["conflicts"], json!({}));
+    let store = operator.store().await;
+    let sql = "select key || ' ' || account_id from identifiers
+               where key in ('first@example.com', 'second@example.com', 'user1@example.com',
+                             'user2@example.com', 'user70@example.com')
+               order by key";
+    let holders = [
+        "first@example.com 1",
+        "second@example.com 2",
+        "user1@example.com 211",
+        "user2@example.com 261",
+        "user70@example.com 30",
+    ];
+    assert_eq!(column(&store, sql, sql).await, holders);
+    for (sql, count) in [
+        ("select cast(count(*) as text) from accounts", "249"),
+        ("select cast(count(*) as text) from adopted", "248"),
+    ] {
+        assert_eq!(column(&store, sql, sql).await, [count], "{sql}");
+    }
+    store.close().await;
+}
+
+#[tokio::test]
+async fn each_of_many_accounts_gets_what_is_its_own() {
+    let operator = operator().await;
+    operator.user_with(&["create", "user100@example.com", "--id", "500"], PASSWORD).await;
+    let line = |id: i64| {
+        let mut more = json!({
+            "username": format!("name{id}"), "phone": format!("+7999{id:07}"),
+            "attributes": {"of": id},
+        });
+        match id % 3 {
+            0 => more["id"] = json!(format!("u-{id}")),
+            1 => more["joined_at"] = json!(id),
+            _ => more["password"] = json!("!"),
+        }
+        account(id, more)
+    };
+    let mut lines: Vec<_> = (1..=120).map(line).collect();
+    lines[60]["foreign_id"] = json!("u-3");
+    let adoption = adopt(&operator, &import_file(1_000, &lines), &[]).await;
+    assert_eq!(adoption["new"], json!({"account": 120}));
+    assert_eq!(adoption["conflicts"], json!({"email": ["100"], "foreign_id": ["61"]}));
+    assert_eq!(adoption["refused"], json!({}));
+    let store = operator.store().await;
+    // The name at sign-up is `name` and the number of the line.
+    for (sql, count) in [
+        (
+            "select cast(count(*) as text) from accounts a join adopted d on d.account_id = a.id
+             where d.key in (substr(a.sign_up_name, 5), '=u-' || substr(a.sign_up_name, 5))",
+            "120",
+        ),
+        (
+            "select cast(count(*) as text) from accounts a join adopted d on d.account_id = a.id
+             where d.key = cast(a.id as text)",
+            "80",
+        ),
+        (
+            "select cast(count(*) as text) from accounts a
+             join identifiers i on i.account_id = a.id
+             where i.kind = 'username' and i.key = a.sign_up_name",
+            "120",
+        ),
+        (
+            "select cast(count(*) as text) from accounts a
+             join identifiers i on i.account_id = a.id
+             where i.kind = 'phone' and i.key like '+7999%0' || substr(a.sign_up_name, 5)",
+            "120",
+        ),
+        (
+            "select cast(count(*) as text) from accounts a
+             join identifiers i on i.account_id = a.id
+             where i.kind = 'email'
+               and i.key = 'user' || substr(a.sign_up_name, 5) || '@example.com'",
+            "119",
+        ),
+        (
+            "select cast(count(*) as text) from accounts
+             where cast(joined_at as text) = substr(sign_up_name, 5)",
+            "40",
+        ),
+        ("select cast(count(*) as text) from accounts where password is null", "40"),
+        (
+            "select cast(count(*) as text) from accounts a
+             join account_attributes t on t.account_id = a.id
+             where t.attributes = '{\"of\":' || substr(a.sign_up_name, 5) || '}'",
+            "120",
+        ),
+    ] {
+        assert_eq!(column(&store, sql, sql).await, [count], "{sql}");
+    }
+    store.close().await;
+}
+
 #[tokio::test]
 async fn file_with_a_number_of_ours_is_refused() {
     let operator = operator().await;
@@ -575,7 +695,7 @@ async fn account_that_waits_there_is_not_deleted_for_it() {
 
 #[tokio::test]
 async fn run_that_was_killed_is_continued_by_the_next() {
-    const ACCOUNTS: i64 = 11_000;
+    const ACCOUNTS: i64 = 19_000;
     let operator = operator().await;
     let lines: Vec<_> = (1..=ACCOUNTS).map(|id| account(id, json!({}))).collect();
     let text = import_file(1_000, &lines);

@@ -80,7 +80,8 @@ impl Auth {
                         unusable_password: None,
                         new,
                     };
-                    if !accounts::insert_imported_account(tx, number, imported).await? {
+                    let row = vec![(number, imported)];
+                    if accounts::insert_imported_accounts(tx, row).await?.is_empty() {
                         return Ok(None);
                     }
                     let event = Event::Registered(Registered::Imported);

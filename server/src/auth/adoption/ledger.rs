@@ -19,7 +19,7 @@ const PAGE: i64 = 5_000;
 
 /// The records of each kind, by a digest of their keys.
 #[derive(Default)]
-pub struct Ledger(BTreeMap<&'static str, HashMap<[u8; 16], Row>>);
+pub struct Ledger(BTreeMap<&'static str, HashMap<[u8; 12], Row>>);
 
 /// A million of them have to fit: no number in it, which would have to be aligned.
 struct Row {
@@ -127,7 +127,7 @@ impl Row {
     }
 }
 
-fn digest(key: &str) -> [u8; 16] {
+fn digest(key: &str) -> [u8; 12] {
     let digest = Sha256::digest(key);
     std::array::from_fn(|place| digest[place])
 }

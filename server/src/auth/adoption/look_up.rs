@@ -12,9 +12,10 @@ use tokio::time::timeout;
 use super::item::{ACCOUNT, Item};
 use super::ledger::Standing;
 use super::names::number;
+use super::outcome::{Outcome, Terms};
 use super::report::claims_of;
 use super::run::AdoptionError;
-use super::stored::{Outcome, Terms, standing_of, store};
+use super::stored::{standing_of, store_all};
 use super::turn::note_look_up;
 use crate::auth::adopting::{Phase, phase};
 use crate::auth::domain::Auth;
@@ -130,8 +131,10 @@ impl Auth {
                     if let Some(number) = number.filter(|_| kind == ACCOUNT) {
                         accounts::raise_sequence(tx, number).await?;
                     }
-                    if let Outcome::Refused(reason) = store(tx, item, standing, terms).await? {
-                        refused.push(Refused { kind, account, reason });
+                    for outcome in store_all(tx, vec![(item, standing)], terms).await? {
+                        if let Outcome::Refused(reason) = outcome {
+                            refused.push(Refused { kind, account: account.clone(), reason });
+                        }
                     }
                 }
                 Ok(refused)

@@ -8,6 +8,8 @@ mod item;
 mod ledger;
 mod look_up;
 pub mod names;
+mod new_accounts;
+mod outcome;
 mod renames;
 pub mod report;
 mod reverse;

@@ -1,7 +1,7 @@
-//! A run: the file is read three times. First its end tells that it is whole, and who keeps a name;
-//! then it is compared with what is stored; then what is new or has changed is stored, batch by
-//! batch. Each batch is one transaction, so that a run that was killed is continued by the next
-//! one with the same file.
+//! A run: the file is read up to three times. First its end tells that it is whole, and who keeps a
+//! name; then it is compared with what is stored; then what is new or has changed, if anything, is
+//! stored, batch by batch. Each batch is one transaction, so that a run that was killed is continued
+//! by the next one with the same file.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, Seek};
@@ -12,9 +12,10 @@ use super::ended::end;
 use super::item::{ACCOUNT, Item, Work};
 use super::ledger::{ENDED_BY_ABSENCE, Ledger, Standing};
 use super::names::{Claims, number};
+use super::outcome::{Outcome, Terms};
 use super::report::{Draft, Report, again, claims_of};
 use super::seen::State;
-use super::stored::{Outcome, Terms, standing_of, store};
+use super::stored::{standing_of, store_all};
 use super::turn::{Turn, look_ups};
 use crate::auth::accounts::django_links::{DjangoClock, accept_links};
 use crate::auth::adopting::{Phase, phase, set_phase};
@@ -87,28 +88,35 @@ impl Adoption {
         *counts.entry(kind).or_default() += 1;
     }
 
-    fn add(&mut self, done: Done) {
-        match done.outcome {
-            Outcome::Stored => self.count(done.kind, done.standing),
+    fn add(&mut self, line: Line, outcome: Outcome) {
+        match outcome {
+            Outcome::Stored => self.count(line.kind, line.standing),
             Outcome::StoredBut(parts) => {
-                self.count(done.kind, done.standing);
+                self.count(line.kind, line.standing);
                 for part in parts {
-                    self.conflicts.entry(part).or_default().push(done.account.clone());
+                    self.conflicts.entry(part).or_default().push(line.account.clone());
                 }
             }
             Outcome::Known => {}
-            Outcome::Refused(reason) => self.refused.entry(reason).or_default().push(done.account),
+            Outcome::Refused(reason) => self.refused.entry(reason).or_default().push(line.account),
         }
     }
 }
 
-/// What became of a line.
-struct Done {
+/// A line that is stored.
+#[derive(Clone)]
+struct Line {
     kind: &'static str,
     /// Its account there; empty if it has none.
     account: String,
     standing: Standing,
-    outcome: Outcome,
+}
+
+impl Line {
+    fn of((item, standing): &(Item, Standing)) -> Line {
+        let account = item.owner.as_ref().map(SourceId::to_string).unwrap_or_default();
+        Line { kind: item.kind, account, standing: *standing }
+    }
 }
 
 /// A run that stores something.
@@ -172,25 +180,13 @@ impl Auth {
             return Ok(Adoption { is_dry_run: true, ended: ledger.missing(), ..plan });
         }
         self.begin_adoption(&plan.file, turn).await?;
+        let brings_something = !plan.new.is_empty() || !plan.changed.is_empty();
         let adoption =
             Adoption { file: plan.file, not_stored: plan.not_stored, ..Adoption::default() };
         let mut run = Run { turn: turn.next(), look_ups, adoption };
-        let mut lines = again(file)?;
-        let mut batch = Vec::new();
-        while let Some(record) = lines.next_record()? {
-            let line = lines.line();
-            if let Ok(Some(item)) = Item::of(record, line, &claims, terms.now) {
-                match ledger.compare(&item, STORING) {
-                    Standing::Same => {}
-                    standing => batch.push((item, standing)),
-                }
-            }
-            if batch.len() >= BATCH {
-                self.store_batch(std::mem::take(&mut batch), terms, &mut run).await?;
-            }
-            progress(line);
+        if brings_something {
+            self.store_lines(again(file)?, &claims, &mut ledger, terms, &mut run, progress).await?;
         }
-        self.store_batch(batch, terms, &mut run).await?;
         for kind in ENDED_BY_ABSENCE {
             self.end_missing(kind, &ledger, terms.now, &mut run).await?;
         }
@@ -292,6 +288,33 @@ impl Auth {
         in_turn(end.await?)
     }
 
+    /// Stores the lines that are new or have changed.
+    async fn store_lines(
+        &self,
+        mut lines: ImportFile<impl BufRead>,
+        claims: &Claims,
+        ledger: &mut Ledger,
+        terms: Terms,
+        run: &mut Run,
+        progress: impl Fn(u64),
+    ) -> Result<(), AdoptionError> {
+        let mut batch = Vec::new();
+        while let Some(record) = lines.next_record()? {
+            let line = lines.line();
+            if let Ok(Some(item)) = Item::of(record, line, claims, terms.now) {
+                match ledger.compare(&item, STORING) {
+                    Standing::Same => {}
+                    standing => batch.push((item, standing)),
+                }
+            }
+            if batch.len() >= BATCH {
+                self.store_batch(std::mem::take(&mut batch), terms, run).await?;
+            }
+            progress(line);
+        }
+        self.store_batch(batch, terms, run).await
+    }
+
     async fn store_batch(
         &self,
         batch: Vec<(Item, Standing)>,
@@ -315,25 +338,26 @@ impl Auth {
                 let terms = Terms { may_be_deleted, ..terms };
                 let may_be_stored = look_ups(tx).await? != known_look_ups;
                 let mut done = Vec::with_capacity(batch.len());
-                for (item, planned) in batch {
-                    let standing = match may_be_stored {
-                        true => standing_of(tx, &item).await?,
-                        false => planned,
-                    };
-                    if standing == Standing::Same {
-                        continue;
+                if !may_be_stored {
+                    let lines: Vec<_> = batch.iter().map(Line::of).collect();
+                    done.extend(lines.into_iter().zip(store_all(tx, batch, terms).await?));
+                    return Ok(Some(done));
+                }
+                for (item, _) in batch {
+                    let standing = standing_of(tx, &item).await?;
+                    if standing != Standing::Same {
+                        let item = (item, standing);
+                        let line = Line::of(&item);
+                        let outcomes = store_all(tx, vec![item], terms).await?;
+                        done.extend(outcomes.into_iter().map(|outcome| (line.clone(), outcome)));
                     }
-                    let kind = item.kind;
-                    let account = item.owner.as_ref().map(SourceId::to_string).unwrap_or_default();
-                    let outcome = store(tx, item, standing, terms).await?;
-                    done.push(Done { kind, account, standing, outcome });
                 }
                 Ok(Some(done))
             })
         });
-        let done: Option<Vec<Done>> = storing.await?;
+        let done: Option<Vec<(Line, Outcome)>> = storing.await?;
         let done = done.ok_or(AdoptionError::Simultaneous)?;
-        done.into_iter().for_each(|done| run.adoption.add(done));
+        done.into_iter().for_each(|(line, outcome)| run.adoption.add(line, outcome));
         run.turn = turn.next();
         Ok(())
     }

@@ -2,58 +2,36 @@
 //! overwritten: the difference is reported.
 
 use super::item::{
-    ACCOUNT, AccountWork, IDENTITY, IDENTITY_BY_ADDRESS, Item, KeptName, ProviderIdentity, Work,
-    account_key, place_of,
+    ACCOUNT, AccountWork, IDENTITY, IDENTITY_BY_ADDRESS, Item, ProviderIdentity, Work, account_key,
+    place_of,
 };
 use super::ledger::Standing;
+use super::new_accounts::{
+    give_foreign_id, give_name, has_proved_password, imported_name, insert_accounts, removal_of,
+};
+use super::outcome::{DELETED_HERE, Outcome, Terms};
 use super::seen::{ABSENT, AccountSeen, State, digest_of};
 use crate::auth::operator::switch_active;
 use crate::auth::policy::Policy;
 use crate::auth::sign_in::replaced_server::spend_ended_there;
 use crate::auth::tokens::session_id::new_session_id;
 use crate::error::Result;
-use crate::identifier::{Identifier, Kind};
+use crate::identifier::Kind;
 use crate::import_file::{ApiToken, Client, OpaquePair, SourceId};
-use crate::store::accounts::{self, ImportedAccount, NewAccount};
+use crate::store::accounts;
 use crate::store::adopted::{self, Adopted};
 use crate::store::events::{Event, NameChange, NewEvent, PasswordBy, note_change};
 use crate::store::identifiers::ImportedName;
 use crate::store::identities::{self, Identity};
 use crate::store::oauth_clients::{self, OAuthClient};
 use crate::store::sessions::{self, Session};
-use crate::store::{
-    Tx, account_attributes, identifiers, one_time_tokens, pending_identities, revocations,
-};
+use crate::store::{Tx, account_attributes, identifiers, one_time_tokens, pending_identities};
 
 /// How long an identity that is known by its address waits for its owner, in seconds.
 const ADDRESS_WAITS: i64 = 180 * 24 * 3_600;
-const DELETED_HERE: &str = "deleted here";
 const CUT_OFF: &str = "older than the end of the account's sessions here";
 const NO_ATTRIBUTES: &str = "{}";
 const KINDS: [Kind; 3] = [Kind::Email, Kind::Phone, Kind::Username];
-
-/// What holds for a whole run.
-#[derive(Clone, Copy)]
-pub struct Terms {
-    pub now: i64,
-    /// Tokens of the other system from before this time are refused.
-    pub foreign_not_before: i64,
-    /// The enabled API with tokens that are looked up.
-    pub policy: Option<Policy>,
-    /// Whether any account of the batch may have been deleted here: mostly none was, and one
-    /// question is quicker than one for each.
-    pub may_be_deleted: bool,
-}
-
-pub enum Outcome {
-    Stored,
-    /// Stored but for these parts, which have changed here or belong to another account.
-    StoredBut(Vec<&'static str>),
-    /// Nothing had to be stored.
-    Known,
-    /// Not stored, for this reason; the next run tries again.
-    Refused(&'static str),
-}
 
 /// How an item stands to what is stored now.
 pub async fn standing_of(tx: &mut Tx, item: &Item) -> Result<Standing> {
@@ -69,21 +47,54 @@ pub async fn standing_of(tx: &mut Tx, item: &Item) -> Result<Standing> {
     })
 }
 
-pub async fn store(tx: &mut Tx, item: Item, standing: Standing, terms: Terms) -> Result<Outcome> {
+/// Stores items in their order; what becomes of each. New accounts that follow each other are stored
+/// together.
+pub async fn store_all(
+    tx: &mut Tx,
+    items: Vec<(Item, Standing)>,
+    terms: Terms,
+) -> Result<Vec<Outcome>> {
+    let mut outcomes = Vec::with_capacity(items.len());
+    let mut new_accounts = Vec::new();
+    for (item, standing) in items {
+        match (standing, item) {
+            (Standing::New, Item { kind, key, seen, work: Work::Account(new), .. }) => {
+                new_accounts.push((adopted_row(kind, key, seen, None), *new));
+            }
+            (standing, item) => {
+                let accounts = std::mem::take(&mut new_accounts);
+                outcomes.extend(insert_accounts(tx, accounts, terms).await?);
+                outcomes.push(store_change(tx, item, standing, terms).await?);
+            }
+        }
+    }
+    outcomes.extend(insert_accounts(tx, new_accounts, terms).await?);
+    Ok(outcomes)
+}
+
+fn adopted_row(kind: &str, key: String, seen: String, account_id: Option<i64>) -> Adopted {
+    Adopted { kind: kind.to_owned(), key, account_id, seen, password_version: 0 }
+}
+
+/// Stores what is not a new account.
+async fn store_change(
+    tx: &mut Tx,
+    item: Item,
+    standing: Standing,
+    terms: Terms,
+) -> Result<Outcome> {
     let Item { kind, key, seen, owner, work } = item;
-    let is_new_account = matches!((&work, standing), (Work::Account(_), Standing::New));
     let account_id = match &owner {
-        Some(owner) if !is_new_account => account_of(tx, owner).await?,
-        _ => None,
+        Some(owner) => account_of(tx, owner).await?,
+        None => None,
     };
-    let row = Adopted { kind: kind.to_owned(), key, account_id, seen, password_version: 0 };
+    let row = adopted_row(kind, key, seen, account_id);
     let needs_account = !matches!(&work, Work::Account(_) | Work::Client(_) | Work::Spent(_));
     if needs_account && account_id.is_none() {
         return Ok(Outcome::Refused("its account is not stored"));
     }
     let account = account_id.unwrap_or_default();
     match (work, standing) {
-        (Work::Account(new), Standing::New) => insert_account(tx, row, *new, terms).await,
         (Work::Account(new), _) => change_account(tx, row, *new, terms).await,
         (Work::ApiToken(token), Standing::New) => {
             insert_api_token(tx, row, account, token, terms).await
@@ -122,121 +133,6 @@ pub async fn store(tx: &mut Tx, item: Item, standing: Standing, terms: Terms) ->
 async fn account_of(tx: &mut Tx, owner: &SourceId) -> Result<Option<i64>> {
     let row = adopted::adopted(tx, ACCOUNT, account_key(owner)).await?;
     Ok(row.and_then(|row| row.account_id))
-}
-
-/// It is no event: a million of them would hide those that are.
-async fn insert_account(
-    tx: &mut Tx,
-    row: Adopted,
-    new: AccountWork,
-    terms: Terms,
-) -> Result<Outcome> {
-    let now = terms.now;
-    let imported = ImportedAccount {
-        joined_at: new.details.joined_at,
-        last_sign_in_at: new.details.last_sign_in_at,
-        is_active: new.seen.state == State::Active,
-        foreign_not_before: terms.foreign_not_before,
-        password_proved: has_proved_password(&new),
-        unusable_password: new.details.unusable_password,
-        new: NewAccount {
-            password: new.password,
-            display_name: new.display_name,
-            sign_up_name: new.details.sign_up_name,
-            is_superuser: new.details.is_superuser,
-            awaits_activation: new.seen.state == State::Waiting,
-            language: new.details.language,
-            // An activation that waits, waits from now on.
-            created_at: now,
-        },
-    };
-    let id = match new.number {
-        None => accounts::insert_imported_without_number(tx, imported).await?,
-        Some(number) => {
-            if terms.may_be_deleted && revocations::was_deleted(tx, number).await? {
-                return Ok(Outcome::Refused(DELETED_HERE));
-            }
-            if !accounts::insert_imported_account(tx, number, imported).await? {
-                return Ok(Outcome::Refused("another account here has this number"));
-            }
-            number
-        }
-    };
-    let mut conflicts = Vec::new();
-    if !give_foreign_id(tx, id, new.foreign_id).await? {
-        conflicts.push("foreign_id");
-    }
-    if let Some(attributes) = new.attributes {
-        account_attributes::set_attributes(tx, id, attributes, now).await?;
-    }
-    for name in new.names {
-        let kind = name.identifier.kind();
-        if !give_name(tx, id, imported_name(name, now), now).await? {
-            conflicts.push(kind.as_str());
-        }
-    }
-    adopted::set_adopted(tx, Adopted { account_id: Some(id), ..row }).await?;
-    Ok(outcome(conflicts))
-}
-
-/// The owner of a verified mailbox has set the password, as far as the other system knows.
-fn has_proved_password(account: &AccountWork) -> bool {
-    let is_email = |name: &KeptName| name.identifier.kind() == Kind::Email && name.is_verified;
-    account.password.is_some() && account.names.iter().any(is_email)
-}
-
-fn imported_name(name: KeptName, now: i64) -> ImportedName {
-    let verified_at = name.is_verified.then_some(now);
-    // Only the owner of a mailbox that is verified there can have added what belongs to the
-    // account.
-    let owned_at = verified_at.filter(|_| name.identifier.kind() == Kind::Email);
-    ImportedName { identifier: name.identifier, name: name.name, verified_at, owned_at }
-}
-
-fn outcome(conflicts: Vec<&'static str>) -> Outcome {
-    match conflicts.is_empty() {
-        true => Outcome::Stored,
-        false => Outcome::StoredBut(conflicts),
-    }
-}
-
-/// Gives the name to the account. An account that has it since its own import, and not any more in
-/// the other system, loses it; false if another account here has it.
-async fn give_name(tx: &mut Tx, id: i64, name: ImportedName, now: i64) -> Result<bool> {
-    if identifiers::insert_imported_name(tx, id, &name, now).await? {
-        return Ok(true);
-    }
-    Ok(take_from_adopted(tx, &name.identifier, now).await?
-        && identifiers::insert_imported_name(tx, id, &name, now).await?)
-}
-
-async fn take_from_adopted(tx: &mut Tx, name: &Identifier, now: i64) -> Result<bool> {
-    let Some(holder) = identifiers::imported_holder(tx, name.key().to_owned()).await? else {
-        return Ok(false);
-    };
-    let Some(row) = adopted::adopted_account(tx, holder).await? else {
-        return Ok(false);
-    };
-    let kind = name.kind();
-    identifiers::delete_identifier(tx, holder, kind.as_str()).await?;
-    one_time_tokens::delete_one_time_tokens(tx, holder).await?;
-    note_change(tx, holder, removal_of(kind), now).await?;
-    // Else its own line would look as if the name had been removed here.
-    if let Some(mut seen) = AccountSeen::parse(&row.seen) {
-        if let Some(place) = seen.names.get_mut(place_of(kind)) {
-            *place = ABSENT.to_owned();
-        }
-        adopted::set_adopted(tx, Adopted { seen: seen.text(), ..row }).await?;
-    }
-    Ok(true)
-}
-
-fn removal_of(kind: Kind) -> NameChange {
-    match kind {
-        Kind::Email => NameChange::EmailRemoved,
-        Kind::Phone => NameChange::PhoneRemoved,
-        Kind::Username => NameChange::UsernameRemoved,
-    }
 }
 
 fn change_of(kind: Kind) -> NameChange {
@@ -304,15 +200,7 @@ async fn change_account(
         change_state(tx, id, was.state, new.seen.state, now).await?;
     }
     adopted::set_adopted(tx, Adopted { password_version, ..row }).await?;
-    Ok(outcome(conflicts))
-}
-
-/// False if the account has another one, or if another account here has it. One that the other system
-/// has removed stays: tokens name the account by it.
-async fn give_foreign_id(tx: &mut Tx, id: i64, foreign_id: Option<String>) -> Result<bool> {
-    let Some(foreign_id) = foreign_id else { return Ok(true) };
-    Ok(accounts::set_foreign_id(tx, id, foreign_id.clone()).await?
-        || accounts::foreign_id(tx, id).await? == Some(foreign_id))
+    Ok(Outcome::stored_but(conflicts))
 }
 
 /// Which password the account has then; `None` if it was changed here. Sessions go on, as they do
