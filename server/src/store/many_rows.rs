@@ -23,7 +23,7 @@ pub fn for_statements<T>(mut rows: Vec<T>) -> Vec<Vec<T>> {
 /// The statement with as many rows of so many values in the place of `{rows}`.
 pub fn with_rows(tx: &Tx, statement: &str, rows: usize, columns: usize) -> AssertSqlSafe<String> {
     AssertSqlSafe(match tx.handle {
-        // It would look for each value that has a number among all of them.
+        // For each numbered value that is bound, SQLite searches all of them.
         Handle::Sqlite(_) => filled(statement, rows, columns, |_| "?".to_owned()),
         Handle::Postgres(_) => filled(statement, rows, columns, |place| format!("${place}")),
     })
