@@ -17,7 +17,8 @@ pub const ENDED_BY_ABSENCE: [&str; 5] = [PAIR, API_TOKEN, IDENTITY, IDENTITY_BY_
 /// How many rows are read at once.
 const PAGE: i64 = 5_000;
 
-/// The records of each kind, by a digest of their keys.
+/// The records of each kind, by a digest of their keys. Two keys with one digest, of 96 bits, would
+/// harm only the records of whoever searched for them.
 #[derive(Default)]
 pub struct Ledger(BTreeMap<&'static str, HashMap<[u8; 12], Row>>);
 
