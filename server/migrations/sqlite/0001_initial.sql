@@ -72,13 +72,14 @@ create table sessions (
     tokens_end_at bigint not null,
     expires_at bigint not null,
     absolute_expires_at bigint,
-    ended_at bigint
+    ended_at bigint,
+    sweep_at bigint not null
 );
 
 create index sessions_account on sessions (account_id);
 create index sessions_unended on sessions (account_id, account_generation, policy)
     where ended_at is null;
-create index sessions_expiry on sessions (expires_at);
+create index sessions_sweep on sessions (sweep_at);
 create index sessions_client on sessions (client_id, id) where client_id is not null;
 
 create table signing_keys (

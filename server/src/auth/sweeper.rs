@@ -86,7 +86,7 @@ impl Auth {
         self.store
             .write(move |tx| {
                 Box::pin(async move {
-                    let sessions = sessions::delete_expired(tx, over, BATCH).await?
+                    let sessions = sessions::sweep(tx, over, BATCH).await?
                         + sessions::delete_orphans(tx, over, BATCH).await?;
                     let tokens = spent_tokens::delete_expired(tx, over, BATCH).await?;
                     let revocations = revocations::delete_over(tx, over, BATCH).await?;

@@ -153,8 +153,8 @@ pub async fn insert_session(tx: &mut Tx, session: &Session, by: SignedInBy) -> R
         "insert into sessions (id, account_id, policy, key_hash, refresh_hash, client_id,
                                device_name, generation, refresh_secret, created_at, signed_in_at,
                                last_used_at, access_expires_at, tokens_end_at, expires_at,
-                               absolute_expires_at, account_generation)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14, $15,
+                               sweep_at, absolute_expires_at, account_generation)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14, $14, $15,
                  (select session_generation from accounts where id = $2))
          on conflict (id) do nothing
          returning account_generation",
@@ -195,8 +195,8 @@ pub async fn insert_adopted(
     let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
         "insert into sessions (id, account_id, account_generation, policy, key_hash, refresh_hash,
                                client_id, scope, generation, created_at, last_used_at,
-                               access_expires_at, tokens_end_at, expires_at)
-         select $1, a.id, a.session_generation, $3, $4, $5, $6, $7, 0, $8, $9, $10, $10, $11
+                               access_expires_at, tokens_end_at, expires_at, sweep_at)
+         select $1, a.id, a.session_generation, $3, $4, $5, $6, $7, 0, $8, $9, $10, $10, $11, $11
          from accounts a
          where a.id = $2 and a.foreign_not_before <= $12
          on conflict do nothing
@@ -670,15 +670,23 @@ pub async fn delete_orphans(tx: &mut Tx, since: i64, limit: i64) -> Result<u64> 
     ).bind(since).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
 }
 
-/// Deletes up to `limit` rows whose tokens have all expired (the last access token may outlive the
-/// refresh token), and returns how many.
-pub async fn delete_expired(tx: &mut Tx, now: i64, limit: i64) -> Result<u64> {
-    Ok(on!(tx, db => sqlx::query(
-        "delete from sessions where id in (
-             select id from sessions
-             where expires_at < $1 and tokens_end_at < $1
-             limit $2)",
-    ).bind(now).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
+/// Looks at up to `limit` rows that are due for the sweeper, and returns how many it has changed. It
+/// deletes those whose tokens have all expired (the last access token may outlive the refresh token);
+/// the others, which were used since, become due when theirs do. A use does not move `sweep_at`,
+/// because that would change an index with each refresh.
+pub async fn sweep(tx: &mut Tx, now: i64, limit: i64) -> Result<u64> {
+    let used = on!(tx, db => sqlx::query(
+        "update sessions
+         set sweep_at = case when tokens_end_at > expires_at then tokens_end_at else expires_at end
+         where id in (select id from sessions where sweep_at < $1 order by sweep_at limit $2)
+           and (expires_at >= $1 or tokens_end_at >= $1)",
+    ).bind(now).bind(limit).execute(db).await.map(|done| done.rows_affected()))?;
+    let expired = on!(tx, db => sqlx::query(
+        "delete from sessions
+         where id in (select id from sessions where sweep_at < $1 order by sweep_at limit $2)
+           and expires_at < $1 and tokens_end_at < $1",
+    ).bind(now).bind(limit).execute(db).await.map(|done| done.rows_affected()))?;
+    Ok(used + expired)
 }
 
 /// Records the scope of an OAuth client's access token.

@@ -5,10 +5,11 @@ use propusk_server::auth::NewPassword;
 use propusk_server::auth::password::Password;
 use propusk_server::store::Store;
 use propusk_tests::http::Answer;
-use propusk_tests::native::{EMAIL, NEW_PASSWORD, PASSWORD, call};
+use propusk_tests::native::{self, EMAIL, NEW_PASSWORD, PASSWORD, call, read, signed_up};
 use propusk_tests::operator::{column, execute};
 use propusk_tests::server::TestServer;
 use propusk_tests::user::new_account;
+use propusk_wire::TokenResponse;
 use serde_json::{Value, json};
 
 /// More than one write deletes.
@@ -29,11 +30,11 @@ async fn open_many(server: &TestServer, store: &Store, count: i64, client: Optio
     let opened = format!(
         "insert into sessions (id, account_id, account_generation, policy, client_id, generation,
                                created_at, last_used_at, access_expires_at, tokens_end_at,
-                               expires_at)
+                               expires_at, sweep_at)
          with recursive numbers(n) as (
              select 1 union all select n + 1 from numbers where n < {count})
          select n, 1, (select session_generation from accounts where id = 1), 'djoser_jwt',
-                {client}, 0, {now}, {now}, {now}, {now}, {now} + 86400
+                {client}, 0, {now}, {now}, {now}, {now}, {now} + 86400, {now} + 86400
          from numbers"
     );
     assert_eq!(execute(store, opened).await, count.cast_unsigned());
@@ -225,4 +226,29 @@ async fn sign_in_beyond_the_number_of_sessions_removes_expired_ones_first() {
     let new = open(&server).await;
     assert_eq!([refresh(&server, &unused).await, refresh(&server, &new).await], [200, 200]);
     assert_eq!(refresh(&server, &over).await, 401);
+}
+
+#[tokio::test]
+async fn sweeper_deletes_a_session_a_day_after_its_last_token() {
+    const DAY: i64 = 24 * 3_600;
+    const LIFETIME: i64 = 60 * DAY;
+    let server = TestServer::start().await;
+    let store = server.store().await;
+    signed_up(&server, EMAIL).await;
+    let used = native::open(&server, EMAIL).await;
+    let _idle = native::open(&server, EMAIL).await;
+    server.clock.advance(LIFETIME - 1);
+    let attempt = "a".repeat(22);
+    let used: TokenResponse = read(&native::refresh(&server, &used, &attempt).await, 200);
+    server.clock.advance(DAY + 2);
+    // It is looked at twice: neither look deletes it.
+    for _ in 0..2 {
+        server.auth.sweep().await.expect("the database answers");
+        assert_eq!(count(&store, SESSIONS).await, 1);
+    }
+    server.clock.advance(LIFETIME - DAY - 3);
+    let _: TokenResponse = read(&native::refresh(&server, &used, &"b".repeat(22)).await, 200);
+    server.clock.advance(LIFETIME + DAY + 1);
+    server.auth.sweep().await.expect("the database answers");
+    assert_eq!(count(&store, SESSIONS).await, 0);
 }

@@ -140,10 +140,10 @@ fn statements(first: u64, last: u64) -> [String; 3] {
     let sessions = format!(
         "insert into sessions (id, account_id, account_generation, policy, generation, created_at,
                                signed_in_at, last_used_at, access_expires_at, tokens_end_at,
-                               expires_at)
+                               expires_at, sweep_at)
          {numbers}
          select {FIRST_SESSION} + i, {ABOVE_ACCOUNTS} - i, 0, 'native', 0, 1790000000, 1790000000,
-                1790000000, 4000000000, 4000000000, 4000000000 from n"
+                1790000000, 4000000000, 4000000000, 4000000000, 4000000000 from n"
     );
     [accounts, identifiers, sessions]
 }
