@@ -213,6 +213,9 @@ pub enum Fault {
     Database(#[from] sqlx::Error),
     #[error("database commit: {0}")]
     Commit(String),
+    /// Of a statement that served several requests.
+    #[error("{0}")]
+    Shared(String),
     #[error("the database writer has stopped")]
     WriterGone,
     #[error("password hashing: {0}")]

@@ -64,8 +64,8 @@ impl Counts {
     /// Counts what a write has done.
     pub fn count(&self, effects: &Effects) {
         let dialect = effects.dialect.unwrap_or("-");
-        if effects.has_refreshed {
-            self.refreshes.get_or_create(&OfDialect { dialect }).inc();
+        for dialect in &effects.refreshes {
+            self.refreshes.get_or_create(&OfDialect { dialect: dialect.unwrap_or("-") }).inc();
         }
         for revocation in &effects.revocations {
             let of = match revocation.subject {

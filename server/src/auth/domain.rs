@@ -26,6 +26,7 @@ use crate::auth::revoked::Revoked;
 use crate::auth::secrets::digest::DigestKey;
 use crate::auth::secrets::flow_key::FlowKey;
 use crate::auth::secrets::random::{hex, random};
+use crate::auth::sign_in::refresh_batches::RefreshBatches;
 use crate::auth::tokens::checked::CheckedTokens;
 use crate::auth::tokens::derived_refresh::RefreshKey;
 use crate::auth::tokens::hs256::Hs256;
@@ -112,6 +113,7 @@ pub struct Auth {
     pub(in crate::auth) redirects: Redirects,
     pub(in crate::auth) flow_key: FlowKey,
     pub(in crate::auth) refresh_key: RefreshKey,
+    pub(in crate::auth) refresh_batches: RefreshBatches,
     pub(in crate::auth) signing: SigningKeys,
     pub(in crate::auth) checked: CheckedTokens,
     pub(in crate::auth) policies: Vec<Policy>,
@@ -163,6 +165,7 @@ impl Auth {
         let store = EffectfulStore::new(parts.store, effects, parts.has_receiver);
         let tokens = |key| Tokens::new(key, token_ids.clone());
         let auth = Auth {
+            refresh_batches: RefreshBatches::new(&store),
             store,
             clock: parts.clock,
             hasher: parts.hasher,

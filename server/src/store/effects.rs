@@ -29,8 +29,8 @@ pub struct Effects {
     pub webhooks: Vec<NewWebhook>,
     /// Whether such a service is configured.
     pub has_receiver: bool,
-    /// A session was refreshed.
-    pub has_refreshed: bool,
+    /// The dialect of each session that was refreshed.
+    pub refreshes: Vec<Option<&'static str>>,
     /// The dialect that asked for the write.
     pub dialect: Option<&'static str>,
 }
@@ -46,7 +46,7 @@ impl Effects {
             && self.account_number.is_none()
             && self.events.is_empty()
             && self.webhooks.is_empty()
-            && !self.has_refreshed
+            && self.refreshes.is_empty()
     }
 }
 

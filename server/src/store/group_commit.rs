@@ -23,7 +23,7 @@ use crate::request_record::Cause;
 const QUEUE: usize = 4_096;
 const BATCH: usize = 256;
 /// How long a caller waits for its write; only a disk that hangs takes so long.
-const ANSWER_LIMIT: Duration = Duration::from_secs(15);
+pub(super) const ANSWER_LIMIT: Duration = Duration::from_secs(15);
 
 /// Sends writes to the writing task; clones share it.
 #[derive(Clone)]

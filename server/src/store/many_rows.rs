@@ -20,6 +20,12 @@ pub fn for_statements<T>(mut rows: Vec<T>) -> Vec<Vec<T>> {
     statements
 }
 
+/// The least of few numbers of rows that is not below `count`, so that statements of any number stay
+/// prepared; rows without values fill it up.
+pub fn few_sizes(count: usize) -> usize {
+    count.next_power_of_two()
+}
+
 /// The statement with as many rows of so many values in the place of `{rows}`.
 pub fn with_rows(tx: &Tx, statement: &str, rows: usize, columns: usize) -> AssertSqlSafe<String> {
     AssertSqlSafe(match tx.handle {

@@ -8,6 +8,7 @@ pub mod accounts;
 pub mod adopted;
 mod announcements;
 pub mod api_numbers;
+pub mod batches;
 mod connect;
 pub mod effects;
 mod event_names;

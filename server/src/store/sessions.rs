@@ -5,9 +5,12 @@
 //! of a deleted account are deleted in batches and not by a foreign key, because there may be very
 //! many.
 
+use std::collections::HashSet;
+
 use super::accounts::{Account, account_columns};
 use super::events::{self, Ending, Event, NewEvent, SignedInBy};
-use super::{Tx, from_row, on};
+use super::many_rows::{few_sizes, with_rows};
+use super::{Handle, Tx, from_row, on};
 use crate::error::Result;
 
 /// A sign-in. `generation` counts rotations. `signed_in_at` is `None` if this server did not see
@@ -123,15 +126,61 @@ pub struct FoundSession {
 
 from_row!(FoundSession { session = Session, account = Account, place_known_until });
 
-pub async fn found_session(tx: &mut Tx, id: i64, network: String) -> Result<Option<FoundSession>> {
-    Ok(on!(tx, db => sqlx::query_as(
+/// Which session a client in this network asks for.
+pub struct SessionAsked {
+    pub id: i64,
+    pub network: String,
+}
+
+/// A found session, and which of several was asked for.
+struct Placed {
+    place: i64,
+    found: FoundSession,
+}
+
+from_row!(Placed { place, found = FoundSession });
+
+/// The sessions of these ids with their accounts, in the order of the questions.
+pub async fn found_sessions(
+    tx: &mut Tx,
+    asked: Vec<SessionAsked>,
+) -> Result<Vec<Option<FoundSession>>> {
+    let count = asked.len();
+    let rows = few_sizes(count);
+    let statement = with_rows(
+        tx,
         concat!(
-            "select ", session_columns!(), ", ", account_columns!(), ", ",
-            place_known_until!("$2"),
-            " from sessions join accounts on accounts.id = sessions.account_id
-             where sessions.id = $1",
+            "with asked (place, asked_id, network) as (values {rows})
+             select place, ",
+            session_columns!(),
+            ", ",
+            account_columns!(),
+            ", ",
+            place_known_until!("asked.network"),
+            " from asked join sessions on sessions.id = asked_id
+              join accounts on accounts.id = sessions.account_id",
         ),
-    ).bind(id).bind(network).fetch_optional(db).await)?)
+        rows,
+        3,
+    );
+    let placed: Vec<Placed> = on!(tx, db => {
+        let mut query = sqlx::query_as(statement);
+        for (place, asked) in (0_i64..).zip(asked) {
+            query = query.bind(place).bind(asked.id).bind(asked.network);
+        }
+        for _ in count..rows {
+            query = query.bind(None::<i64>).bind(None::<i64>).bind(None::<String>);
+        }
+        query.fetch_all(db).await
+    })?;
+    let mut found: Vec<_> = std::iter::repeat_with(|| None).take(count).collect();
+    for placed in placed {
+        let place = usize::try_from(placed.place).ok();
+        if let Some(place) = place.and_then(|place| found.get_mut(place)) {
+            *place = Some(placed.found);
+        }
+    }
+    Ok(found)
 }
 
 pub async fn session(tx: &mut Tx, id: i64) -> Result<Option<Session>> {
@@ -377,8 +426,18 @@ pub async fn use_token(tx: &mut Tx, used: TokenUse) -> Result<Option<UsedSession
     .bind(used.named_account)
     .bind(used.network)
     .fetch_optional(db).await)?;
-    tx.effects.has_refreshed |= row.is_some();
+    if row.is_some() {
+        tx.note_refresh();
+    }
     Ok(row)
+}
+
+impl Tx {
+    /// Notes that this write has refreshed a session.
+    fn note_refresh(&mut self) {
+        let dialect = self.cause.dialect();
+        self.effects.refreshes.push(dialect);
+    }
 }
 
 /// Records a use that extends the session, unless a later one is recorded.
@@ -393,36 +452,102 @@ pub async fn update_lifetime(tx: &mut Tx, id: i64, at: i64, expires_at: i64) -> 
     Ok(())
 }
 
-/// What a rotation stores.
+/// The use of a derived refresh token, which spends it.
+#[derive(Clone)]
 pub struct Rotation {
+    pub session: i64,
+    /// The one of the token.
+    pub generation: i64,
     pub attempt_hash: Option<String>,
     pub at: i64,
     pub access_expires_at: i64,
     pub expires_at: i64,
+    /// Of the request.
+    pub dialect: Option<&'static str>,
 }
 
-/// Spends the derived refresh token of `generation`, if the account is active: of concurrent requests,
-/// exactly one gets true.
-pub async fn rotate_derived(tx: &mut Tx, id: i64, generation: i64, by: Rotation) -> Result<bool> {
-    let row: Option<i64> = on!(tx, db => sqlx::query_scalar(
+/// Spends the tokens of the rotations in this place, where the accounts are active.
+macro_rules! spend_tokens {
+    ($rotations:literal) => {
         concat!(
-            "update sessions set generation = generation + 1, attempt_hash = $3,
-                                 last_used_at = $4, access_expires_at = $5, expires_at = $6,
-                                 tokens_end_at = case when tokens_end_at > $5 then tokens_end_at else $5 end
-             where id = $1 and generation = $2 and expires_at > $4 and ",
+            "with rotations (session_id, spent, attempt, used_at, access_ends_at, ends_at) as (
+                 values {rows})
+             update sessions set generation = generation + 1, attempt_hash = attempt,
+                                 last_used_at = used_at, access_expires_at = access_ends_at,
+                                 expires_at = ends_at,
+                                 tokens_end_at = case when tokens_end_at > access_ends_at
+                                                      then tokens_end_at else access_ends_at end
+             from ",
+            $rotations,
+            " where id = session_id and generation = spent and expires_at > used_at and ",
             is_refreshable!(),
             " returning id",
-        ),
-    )
-    .bind(id)
-    .bind(generation)
-    .bind(by.attempt_hash)
-    .bind(by.at)
-    .bind(by.access_expires_at)
-    .bind(by.expires_at)
-    .fetch_optional(db).await)?;
-    tx.effects.has_refreshed |= row.is_some();
-    Ok(row.is_some())
+        )
+    };
+}
+
+const SPEND: &str = spend_tokens!("rotations");
+/// The same, without waiting for a row that another transaction holds: it must not hold up the others,
+/// and who waits for nothing causes no deadlock.
+const SPEND_IF_FREE: &str = spend_tokens!(
+    "(select rotations.* from rotations join sessions free on free.id = session_id
+      for no key update of free skip locked) rotations"
+);
+
+/// Spends a derived refresh token, if the account is active: of concurrent requests, exactly one gets
+/// true.
+pub async fn rotate_derived(tx: &mut Tx, rotation: Rotation) -> Result<bool> {
+    let spent = spend_tokens(tx, SPEND, vec![rotation]).await?;
+    Ok(!spent.is_empty())
+}
+
+/// The same for many tokens, in their order. False says nothing of the reason: the session may just be
+/// in use by another transaction, or two of the tokens are of one session.
+pub async fn rotate_many(tx: &mut Tx, rotations: Vec<Rotation>) -> Result<Vec<bool>> {
+    let statement = match tx.handle {
+        // There is one writer.
+        Handle::Sqlite(_) => SPEND,
+        Handle::Postgres(_) => SPEND_IF_FREE,
+    };
+    let mut sessions = HashSet::new();
+    let is_first: Vec<_> =
+        rotations.iter().map(|rotation| sessions.insert(rotation.session)).collect();
+    let ids: Vec<_> = rotations.iter().map(|rotation| rotation.session).collect();
+    let firsts = rotations.into_iter().zip(&is_first).filter(|(_, is_first)| **is_first);
+    let spent = spend_tokens(tx, statement, firsts.map(|(rotation, _)| rotation).collect()).await?;
+    Ok(ids.iter().zip(is_first).map(|(id, is_first)| is_first && spent.contains(id)).collect())
+}
+
+/// The sessions whose tokens were spent; each must be there once.
+async fn spend_tokens(
+    tx: &mut Tx,
+    statement: &str,
+    rotations: Vec<Rotation>,
+) -> Result<HashSet<i64>> {
+    let dialects: Vec<_> = rotations.iter().map(|one| (one.session, one.dialect)).collect();
+    let rows = few_sizes(rotations.len());
+    let statement = with_rows(tx, statement, rows, 6);
+    let spent: Vec<i64> = on!(tx, db => {
+        let mut query = sqlx::query_scalar(statement);
+        for _ in rotations.len()..rows {
+            let query_of_none = query.bind(None::<i64>).bind(None::<i64>).bind(None::<String>);
+            query = query_of_none.bind(None::<i64>).bind(None::<i64>).bind(None::<i64>);
+        }
+        for rotation in rotations {
+            query = query
+                .bind(rotation.session)
+                .bind(rotation.generation)
+                .bind(rotation.attempt_hash)
+                .bind(rotation.at)
+                .bind(rotation.access_expires_at)
+                .bind(rotation.expires_at);
+        }
+        query.fetch_all(db).await
+    })?;
+    let spent: HashSet<_> = spent.into_iter().collect();
+    let refreshed = dialects.into_iter().filter(|(session, _)| spent.contains(session));
+    tx.effects.refreshes.extend(refreshed.map(|(_, dialect)| dialect));
+    Ok(spent)
 }
 
 /// A session for a list: what is not secret.
@@ -558,7 +683,9 @@ pub async fn spend_refresh(
     .bind(by.expires_at)
     .bind(at)
     .fetch_optional(db).await)?;
-    tx.effects.has_refreshed |= row.is_some();
+    if row.is_some() {
+        tx.note_refresh();
+    }
     Ok(row.is_some())
 }
 

@@ -10,6 +10,7 @@ mod new_networks;
 mod password;
 mod reauthentication;
 mod refresh;
+mod refresh_together;
 mod remembered;
 mod sessions;
 mod signing_keys;

@@ -10,13 +10,13 @@ use argon2::{Algorithm, Argon2, Version};
 use hmac::{Hmac, KeyInit, Mac};
 use propusk::{Client, Registration};
 use propusk_argon2_kernel::{Kernel, Memory, Params};
-use propusk_server::auth::Hs256;
+use propusk_server::auth::{Hs256, RefreshBatches};
 use propusk_server::config::Hashing;
+use propusk_server::store;
 use propusk_server::store::accounts::{NewAccount, insert_account};
 use propusk_server::store::effects::{AfterCommit, EffectfulStore};
 use propusk_server::store::events::SignedInBy;
-use propusk_server::store::sessions::{Rotation, Session, insert_session, rotate_derived};
-use propusk_server::store::{self, Repeat};
+use propusk_server::store::sessions::{Rotation, Session, insert_session};
 use rustix::time::{ClockId, clock_gettime};
 use sha2::Sha256;
 use sqlx::postgres::PgConnection;
@@ -172,20 +172,16 @@ pub async fn store(figures: &mut Figures, directory: &Path, length: Duration) ->
         })
         .await
         .map_err(|error| format!("the store: {error:?}"))?;
+    let spent = RefreshBatches::new(&store).spent;
     let began = Instant::now();
     let mut callers = JoinSet::new();
     for id in 1..=WAITING {
-        let store = store.clone();
+        let spent = spent.clone();
         callers.spawn(async move {
             let mut generation = 0;
             while began.elapsed() < length {
                 let attempt = format!("{generation:064}");
-                let rotated = store.write_one(Repeat::Harmless, move |tx| {
-                    Box::pin(
-                        async move { rotate_derived(tx, id, generation, rotation(attempt)).await },
-                    )
-                });
-                match rotated.await {
+                match spent.ask(rotation(id, generation, attempt)).await {
                     Ok(true) => generation += 1,
                     Ok(false) => return Err(format!("session {id} is not at {generation}")),
                     Err(error) => return Err(format!("the store: {error:?}")),
@@ -237,12 +233,15 @@ fn session(id: i64, account_id: i64) -> Session {
     }
 }
 
-fn rotation(attempt: String) -> Rotation {
+fn rotation(session: i64, generation: i64, attempt: String) -> Rotation {
     Rotation {
+        session,
+        generation,
         attempt_hash: Some(attempt),
         at: NOW + 1,
         access_expires_at: NOW + 901,
         expires_at: NOW + 86_401,
+        dialect: None,
     }
 }
 

@@ -13,10 +13,10 @@ use crate::auth::sessions::session::{Expiries, active_account};
 use crate::auth::sign_in::device::Issued;
 use crate::auth::tokens::derived_refresh::{ParsedRefreshToken, RefreshAttempt};
 use crate::error::{Error, Result, TokenFault};
-use crate::request_record;
+use crate::request_record::{self, Cause};
+use crate::store::Tx;
 use crate::store::accounts::Account;
-use crate::store::sessions::{self, FoundSession, Rotation, Session};
-use crate::store::{Repeat, Tx};
+use crate::store::sessions::{self, FoundSession, Rotation, Session, SessionAsked};
 
 /// What to do with a presented token.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -119,10 +119,8 @@ impl Auth {
             return Err(TokenFault::Spent.into());
         }
         let network = self.places.network(from);
-        let mut tx = self.store.read().await?;
-        let found = sessions::found_session(&mut tx, presented.session, network).await?;
-        drop(tx);
-        let found = found.ok_or(TokenFault::Spent)?;
+        let asked = SessionAsked { id: presented.session, network };
+        let found = self.refresh_batches.found.ask(asked).await?.ok_or(TokenFault::Spent)?;
         let session = &found.session;
         let is_authentic = session.policy == policy.name
             && session
@@ -136,7 +134,7 @@ impl Auth {
         Ok(found)
     }
 
-    /// Spends the token in one statement and returns the session after it. `None` says nothing of the
+    /// Spends the token in a statement that others share, and returns the session after it. `None` says nothing of the
     /// reason: the session or its account may have changed since `session` was read.
     async fn rotate_at_once(
         &self,
@@ -145,16 +143,9 @@ impl Auth {
         session: Session,
         now: i64,
     ) -> Result<Option<Session>> {
-        // With an attempt id, a rotation that was stored without an answer is recognised as the same.
-        let repeat = match presented.attempt_hash {
-            Some(_) => Repeat::Harmless,
-            None => Repeat::Never,
-        };
-        let (policy, presented) = (*policy, presented.clone());
-        let work = self.store.write_one(repeat, move |tx| {
-            Box::pin(async move { spend_token(tx, &policy, &presented, session, now).await })
-        });
-        work.await
+        let rotation = presented.rotation(policy, &session, now);
+        let is_spent = self.refresh_batches.spent.ask(rotation.clone()).await?;
+        Ok(is_spent.then(|| after(rotation, session)))
     }
 
     /// Spends the token in one transaction, or answers a retry, or ends the session of a copied
@@ -169,9 +160,10 @@ impl Auth {
                     let session = find_session(tx, &presented).await?;
                     if presented.verdict(&policy, &session, now) == Verdict::Rotate {
                         let account = active_account(tx, session.account_id).await?;
-                        if let Some(rotated) =
-                            spend_token(tx, &policy, &presented, session, now).await?
-                        {
+                        let rotation = presented.rotation(&policy, &session, now);
+                        // Not if a concurrent request has spent the token.
+                        if sessions::rotate_derived(tx, rotation.clone()).await? {
+                            let rotated = after(rotation, session);
                             return Ok(RefreshOutcome::refreshed(rotated, account));
                         }
                     }
@@ -194,6 +186,21 @@ impl Auth {
 }
 
 impl PresentedToken {
+    /// What spending the token stores.
+    fn rotation(&self, policy: &Policy, session: &Session, now: i64) -> Rotation {
+        let Expiries { access_expires_at, expires_at } =
+            Expiries::from(policy, session.absolute_expires_at, now);
+        Rotation {
+            session: session.id,
+            generation: self.generation,
+            attempt_hash: self.attempt_hash.clone(),
+            at: now,
+            access_expires_at,
+            expires_at,
+            dialect: Cause::current().dialect(),
+        }
+    }
+
     fn verdict(&self, policy: &Policy, session: &Session, now: i64) -> Verdict {
         match session.generation - self.generation {
             _ if !session.is_live(now) => Verdict::Ended,
@@ -221,27 +228,14 @@ async fn find_session(tx: &mut Tx, presented: &PresentedToken) -> Result<Session
     Ok(sessions::session(tx, presented.session).await?.ok_or(TokenFault::Spent)?)
 }
 
-/// Spends the token and returns the session after the rotation; `None` if a concurrent request has
-/// spent the token, or the account is not active.
-async fn spend_token(
-    tx: &mut Tx,
-    policy: &Policy,
-    presented: &PresentedToken,
-    session: Session,
-    now: i64,
-) -> Result<Option<Session>> {
-    let Expiries { access_expires_at, expires_at } =
-        Expiries::from(policy, session.absolute_expires_at, now);
-    let attempt_hash = presented.attempt_hash.clone();
-    let by =
-        Rotation { attempt_hash: attempt_hash.clone(), at: now, access_expires_at, expires_at };
-    let is_spent = sessions::rotate_derived(tx, session.id, presented.generation, by).await?;
-    Ok(is_spent.then(|| Session {
-        generation: presented.generation + 1,
-        attempt_hash,
-        last_used_at: now,
-        access_expires_at,
-        expires_at,
+/// The session as the rotation leaves it.
+fn after(rotation: Rotation, session: Session) -> Session {
+    Session {
+        generation: rotation.generation + 1,
+        attempt_hash: rotation.attempt_hash,
+        last_used_at: rotation.at,
+        access_expires_at: rotation.access_expires_at,
+        expires_at: rotation.expires_at,
         ..session
-    }))
+    }
 }
