@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
+use serde::Serializer as _;
 use serde_json::{Map, Value, json};
 
 use super::connection::{Connection, Row};
@@ -41,6 +42,9 @@ pub struct Lines<'d, W, P> {
     now: i64,
 }
 
+/// The members of a line, in their order; those that are null are left out.
+type Members<const N: usize> = [(&'static str, Value); N];
+
 impl<'d, W: Write, P: Fn(u64)> Lines<'d, W, P> {
     pub fn new(file: W, django: &'d Django, settings: &'d Adopt, now: i64, progress: P) -> Self {
         Lines { file, counts: BTreeMap::new(), written: 0, progress, django, settings, now }
@@ -56,12 +60,16 @@ impl<'d, W: Write, P: Fn(u64)> Lines<'d, W, P> {
         let ahead = Some(self.ahead()).filter(|ahead| *ahead != 0);
         self.write(
             "start",
-            json!({
-                "format": "propusk-import", "version": 1, "source": "Django",
-                "taken_at": self.now, "django_link_seconds": self.settings.link_seconds,
-                "django_utc_offset": ahead, "django_local_times": ahead.map(|_| true),
-                "django_users": users,
-            }),
+            [
+                ("format", "propusk-import".into()),
+                ("version", 1.into()),
+                ("source", "Django".into()),
+                ("taken_at", self.now.into()),
+                ("django_link_seconds", self.settings.link_seconds.into()),
+                ("django_utc_offset", ahead.into()),
+                ("django_local_times", ahead.map(|_| true).into()),
+                ("django_users", json!(users)),
+            ],
         )?;
         self.write_accounts(connection).await?;
         self.write_keys(connection).await?;
@@ -72,18 +80,21 @@ impl<'d, W: Write, P: Fn(u64)> Lines<'d, W, P> {
         self.write_lone_access_tokens(connection).await?;
         self.write_identities(connection, SOCIAL, "created").await?;
         self.write_identities(connection, ALLAUTH, "date_joined").await?;
-        let counts = json!({"counts": self.counts});
-        self.write("end", counts)?;
+        let counts = json!(self.counts);
+        self.write("end", [("counts", counts)])?;
         Ok(self.file)
     }
 
-    /// Writes a line of these members, without those that are null.
-    fn write(&mut self, kind: &'static str, members: Value) -> Result<(), Problem> {
-        let mut line = Map::from_iter([("kind".to_owned(), Value::from(kind))]);
-        if let Value::Object(members) = members {
-            line.extend(members.into_iter().filter(|(_, value)| !value.is_null()));
-        }
-        serde_json::to_writer(&mut self.file, &line).map_err(std::io::Error::from)?;
+    fn write<const N: usize>(
+        &mut self,
+        kind: &'static str,
+        members: Members<N>,
+    ) -> Result<(), Problem> {
+        let kind_member = ("kind", Value::from(kind));
+        let said = members.iter().filter(|(_, value)| !value.is_null());
+        let line = std::iter::once(&kind_member).chain(said).map(|(name, value)| (*name, value));
+        let mut json = serde_json::Serializer::new(&mut self.file);
+        json.collect_map(line).map_err(std::io::Error::from)?;
         self.file.write_all(b"\n")?;
         if !["start", "end"].contains(&kind) {
             *self.counts.entry(kind).or_default() += 1;
@@ -119,14 +130,13 @@ impl<'d, W: Write, P: Fn(u64)> Lines<'d, W, P> {
             text("last_login"),
         ];
         columns.extend(users.attributes.iter().map(|(_, column)| text(column)));
-        let sql = format!(
-            "select {} from {} as u where {} order by {}",
-            columns.join(", "),
+        let rest = format!(
+            "from {} as u where {} order by {}",
             quoted(&users.table.name),
             users.is_read(),
             place("u", &users.key),
         );
-        connection.each(sql, |row| self.write_account(row)).await
+        connection.each(&columns.join(", "), &rest, |row| self.write_account(row)).await
     }
 
     /// A row of the columns of [`Lines::write_accounts`].
@@ -169,23 +179,23 @@ impl<'d, W: Write, P: Fn(u64)> Lines<'d, W, P> {
                 (claim.clone(), attribute(row.take(), kind_of(&users.table, column)))
             })
             .collect();
-        let members = json!({
-            "id": id,
-            "foreign_id": foreign_id,
-            "email": email,
-            "phone": phone,
-            "username": username,
-            "sign_up_name": sign_up_name,
-            "display_name": name(Some(display_name)),
-            "password": hash,
-            "verified": (!verified.is_empty()).then_some(verified),
-            "is_active": (!is_active).then_some(false),
-            "awaits_activation": waits.then_some(true),
-            "is_superuser": is_true(superuser.as_deref()).then_some(true),
-            "joined_at": joined_at,
-            "last_sign_in_at": last_login,
-            "attributes": (!attributes.is_empty()).then_some(attributes),
-        });
+        let members = [
+            ("id", id),
+            ("foreign_id", foreign_id.into()),
+            ("email", email.into()),
+            ("phone", phone.into()),
+            ("username", username.into()),
+            ("sign_up_name", sign_up_name.into()),
+            ("display_name", name(Some(display_name)).into()),
+            ("password", hash.into()),
+            ("verified", (!verified.is_empty()).then_some(verified).into()),
+            ("is_active", (!is_active).then_some(false).into()),
+            ("awaits_activation", waits.then_some(true).into()),
+            ("is_superuser", is_true(superuser.as_deref()).then_some(true).into()),
+            ("joined_at", joined_at.into()),
+            ("last_sign_in_at", last_login.into()),
+            ("attributes", (!attributes.is_empty()).then_some(attributes).into()),
+        ];
         self.write("account", members)
     }
 
@@ -194,14 +204,17 @@ impl<'d, W: Write, P: Fn(u64)> Lines<'d, W, P> {
         let Some(keys) = django.table(KEYS) else { return Ok(()) };
         let columns = columns(keys, "t", &["user_id", "key", "created"]);
         let users = django.users.joined_to("t");
-        let sql = format!(r#"select {columns} from {KEYS} as t {users} order by t."key""#);
+        let rest = format!(r#"from {KEYS} as t {users} order by t."key""#);
         connection
-            .each(sql, |mut row| {
+            .each(&columns, &rest, |mut row| {
                 let account = self.account(row.take())?;
                 let sha256 = digest(row.take());
                 let created_at = self.time(KEYS, "created", row.take())?;
-                let members =
-                    json!({"account": account, "sha256": sha256, "created_at": created_at});
+                let members = [
+                    ("account", account),
+                    ("sha256", sha256.into()),
+                    ("created_at", created_at.into()),
+                ];
                 self.write("api_token", members)
             })
             .await
@@ -216,12 +229,11 @@ impl<'d, W: Write, P: Fn(u64)> Lines<'d, W, P> {
             Some(_) => django.users.joined_to("t"),
             None => String::new(),
         };
-        let sql = format!(
-            "select {columns} from {BLACKLISTED} as b join {OUTSTANDING} as t on t.id = b.token_id \
-             {users} order by b.id"
+        let rest = format!(
+            "from {BLACKLISTED} as b join {OUTSTANDING} as t on t.id = b.token_id {users} order by b.id"
         );
         connection
-            .each(sql, |mut row| {
+            .each(&columns, &rest, |mut row| {
                 let (jti, token, expires) = (row.take(), row.take(), row.take());
                 // The token's own time counts: the row's differs if a lifetime was set by hand.
                 let expires_at = match time_claim(&claims(&token.unwrap_or_default()), "exp") {
@@ -230,7 +242,10 @@ impl<'d, W: Write, P: Fn(u64)> Lines<'d, W, P> {
                 };
                 match expires_at.filter(|at| *at > self.now) {
                     None => Ok(()),
-                    at => self.write("spent_token", json!({"jti": jti, "expires_at": at})),
+                    at => {
+                        let members = [("jti", jti.into()), ("expires_at", at.into())];
+                        self.write("spent_token", members)
+                    }
                 }
             })
             .await
@@ -242,13 +257,13 @@ impl<'d, W: Write, P: Fn(u64)> Lines<'d, W, P> {
         let columns =
             columns(tokens, "t", &["user_id", "jti", "token", "created_at", "expires_at"]);
         let users = django.users.joined_to("t");
-        let sql = format!(
-            "select {columns} from {OUTSTANDING} as t {users} \
+        let rest = format!(
+            "from {OUTSTANDING} as t {users} \
              where not exists (select 1 from {BLACKLISTED} as b where b.token_id = t.id) \
              order by t.id"
         );
         connection
-            .each(sql, |mut row| {
+            .each(&columns, &rest, |mut row| {
                 let account = self.account(row.take())?;
                 let (jti, token) = (row.take(), row.take().unwrap_or_default());
                 let created_at = self.time(OUTSTANDING, "created_at", row.take())?;
@@ -259,10 +274,12 @@ impl<'d, W: Write, P: Fn(u64)> Lines<'d, W, P> {
                 if expires_at.is_none_or(|at| at <= self.now) {
                     return Ok(());
                 }
-                let members = json!({
-                    "account": account, "jti": jti, "issued_at": issued_at,
-                    "expires_at": expires_at,
-                });
+                let members = [
+                    ("account", account),
+                    ("jti", jti.into()),
+                    ("issued_at", issued_at.into()),
+                    ("expires_at", expires_at.into()),
+                ];
                 self.write("refresh_token", members)
             })
             .await
@@ -274,9 +291,9 @@ impl<'d, W: Write, P: Fn(u64)> Lines<'d, W, P> {
         let names =
             ["client_id", "client_secret", "client_type", "authorization_grant_type", "name"];
         let columns = columns(applications, "t", &names);
-        let sql = format!("select {columns} from {APPLICATIONS} as t order by t.id");
+        let rest = format!("from {APPLICATIONS} as t order by t.id");
         connection
-            .each(sql, |mut row| {
+            .each(&columns, &rest, |mut row| {
                 let (id, secret) = (row.take(), row.take().unwrap_or_default());
                 let (client_type, grant) = (row.take(), row.take());
                 let is_public = client_type.as_deref() == Some("public");
@@ -289,11 +306,14 @@ impl<'d, W: Write, P: Fn(u64)> Lines<'d, W, P> {
                     secret => (Some(sha256(secret)), None),
                 };
                 let allows_password = grant.as_deref() == Some("password");
-                let members = json!({
-                    "id": id, "name": name(row.take()), "secret_sha256": sha256,
-                    "secret_hash": hash, "is_public": is_public.then_some(true),
-                    "allows_password": allows_password.then_some(true),
-                });
+                let members = [
+                    ("id", id.into()),
+                    ("name", name(row.take()).into()),
+                    ("secret_sha256", sha256.into()),
+                    ("secret_hash", hash.into()),
+                    ("is_public", is_public.then_some(true).into()),
+                    ("allows_password", allows_password.then_some(true).into()),
+                ];
                 self.write("oauth_client", members)
             })
             .await
@@ -310,27 +330,30 @@ impl<'d, W: Write, P: Fn(u64)> Lines<'d, W, P> {
         let of_refresh = columns(refresh, "t", &["user_id", "token", "created"]);
         let of_access = columns(access, "x", &["token", "expires", "scope"]);
         let users = django.users.joined_to("t");
-        let sql = format!(
-            "select {of_refresh}, cast(a.client_id as text), {of_access} \
-             from {REFRESH_TOKENS} as t {users} \
+        let columns = format!("{of_refresh}, cast(a.client_id as text), {of_access}");
+        let rest = format!(
+            "from {REFRESH_TOKENS} as t {users} \
              join {APPLICATIONS} as a on a.id = t.application_id \
              left join {ACCESS_TOKENS} as x on x.id = t.access_token_id \
              where t.revoked is null order by t.id"
         );
         connection
-            .each(sql, |mut row| {
+            .each(&columns, &rest, |mut row| {
                 let account = self.account(row.take())?;
                 let refresh_sha256 = digest(row.take());
                 let created_at = self.time(REFRESH_TOKENS, "created", row.take())?;
                 let (client, token) = (row.take(), row.take());
                 let expires_at = self.time(ACCESS_TOKENS, "expires", row.take())?;
                 let opened = token.filter(|token| !token.is_empty()).zip(expires_at);
-                let members = json!({
-                    "account": account, "client": client, "scope": row.take(),
-                    "created_at": created_at, "refresh_sha256": refresh_sha256,
-                    "access_sha256": opened.as_ref().map(|(token, _)| sha256(token)),
-                    "access_expires_at": opened.as_ref().map(|(_, at)| *at),
-                });
+                let members = [
+                    ("account", account),
+                    ("client", client.into()),
+                    ("scope", row.take().into()),
+                    ("created_at", created_at.into()),
+                    ("refresh_sha256", refresh_sha256.into()),
+                    ("access_sha256", opened.as_ref().map(|(token, _)| sha256(token)).into()),
+                    ("access_expires_at", opened.map(|(_, at)| at).into()),
+                ];
                 self.write("oauth_pair", members)
             })
             .await
@@ -345,14 +368,15 @@ impl<'d, W: Write, P: Fn(u64)> Lines<'d, W, P> {
         let Some(access) = django.table(ACCESS_TOKENS) else { return Ok(()) };
         let columns = columns(access, "t", &["user_id", "token", "created", "expires", "scope"]);
         let users = django.users.joined_to("t");
-        let sql = format!(
-            "select {columns}, cast(a.client_id as text) from {ACCESS_TOKENS} as t {users} \
+        let columns = format!("{columns}, cast(a.client_id as text)");
+        let rest = format!(
+            "from {ACCESS_TOKENS} as t {users} \
              join {APPLICATIONS} as a on a.id = t.application_id \
              where not exists (select 1 from {REFRESH_TOKENS} as r \
              where r.access_token_id = t.id and r.revoked is null) order by t.id"
         );
         connection
-            .each(sql, |mut row| {
+            .each(&columns, &rest, |mut row| {
                 let account = self.account(row.take())?;
                 let sha256 = digest(row.take());
                 let created_at = self.time(ACCESS_TOKENS, "created", row.take())?;
@@ -361,11 +385,14 @@ impl<'d, W: Write, P: Fn(u64)> Lines<'d, W, P> {
                     return Ok(());
                 }
                 let (scope, client) = (row.take(), row.take());
-                let members = json!({
-                    "account": account, "client": client, "scope": scope,
-                    "created_at": created_at, "access_sha256": sha256,
-                    "access_expires_at": expires_at,
-                });
+                let members = [
+                    ("account", account),
+                    ("client", client.into()),
+                    ("scope", scope.into()),
+                    ("created_at", created_at.into()),
+                    ("access_sha256", sha256.into()),
+                    ("access_expires_at", expires_at.into()),
+                ];
                 self.write("oauth_pair", members)
             })
             .await
@@ -381,9 +408,9 @@ impl<'d, W: Write, P: Fn(u64)> Lines<'d, W, P> {
         let Some(identities) = django.table(table) else { return Ok(()) };
         let columns = columns(identities, "t", &["user_id", "provider", "uid", created]);
         let users = django.users.joined_to("t");
-        let sql = format!("select {columns} from {table} as t {users} order by t.id");
+        let rest = format!("from {table} as t {users} order by t.id");
         connection
-            .each(sql, |mut row| {
+            .each(&columns, &rest, |mut row| {
                 let account = self.account(row.take())?;
                 let provider = row.take().unwrap_or_default();
                 let known = PROVIDERS.iter().find(|(theirs, _)| *theirs == provider);
@@ -394,9 +421,12 @@ impl<'d, W: Write, P: Fn(u64)> Lines<'d, W, P> {
                 // otherwise.
                 let is_address = uid.contains('@') && ["google", "mailru"].contains(&provider);
                 let key = if is_address { "email" } else { "subject" };
-                let members = json!({
-                    "account": account, "provider": provider, "created_at": created_at, key: uid,
-                });
+                let members = [
+                    ("account", account),
+                    ("provider", provider.into()),
+                    ("created_at", created_at.into()),
+                    (key, uid.into()),
+                ];
                 self.write("identity", members)
             })
             .await
