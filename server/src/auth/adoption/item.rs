@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::names::{Claims, Fate, is_verified, names, number};
+use super::names::{Fate, JudgedName, JudgedNames, is_verified, names, number};
 use super::seen::{ABSENT, AccountSeen, State, digest_of, digest_of_name};
 use crate::auth::federation::identity::hash_of_address;
 use crate::auth::password::is_unusable;
@@ -82,14 +82,9 @@ pub struct ProviderIdentity {
 impl Item {
     /// `None` if nothing of the line needs to be stored; an error names lines that this version
     /// does not store.
-    pub fn of(
-        record: Record,
-        line: u64,
-        claims: &Claims,
-        now: i64,
-    ) -> Result<Option<Item>, &'static str> {
+    pub fn of(record: Record, names: JudgedNames, now: i64) -> Result<Option<Item>, &'static str> {
         match record {
-            Record::Account(account) => Ok(Some(of_account(*account, line, claims))),
+            Record::Account(account) => Ok(Some(of_account(*account, names))),
             Record::ApiToken(token) => Ok(Some(of_api_token(token))),
             Record::OpaquePair(pair) => Ok(of_pair(pair, now)),
             Record::Identity(identity) => of_identity(identity).map(Some),
@@ -125,9 +120,9 @@ pub fn account_key(id: &SourceId) -> String {
     }
 }
 
-fn of_account(account: Account, line: u64, claims: &Claims) -> Item {
+fn of_account(account: Account, judged: JudgedNames) -> Item {
     let id = account.id.clone();
-    let names = kept_names(&account, line, claims);
+    let names = kept_names(&account, judged);
     let mut digests = [ABSENT; 3].map(str::to_owned);
     for name in &names {
         if let Some(place) = digests.get_mut(place_of(name.identifier.kind())) {
@@ -178,16 +173,13 @@ fn of_account(account: Account, line: u64, claims: &Claims) -> Item {
     }
 }
 
-fn kept_names(account: &Account, line: u64, claims: &Claims) -> Vec<KeptName> {
-    let kept = |(kind, text): (Kind, &str)| {
-        if claims.fate(account, line, kind, text) != Fate::Kept {
-            return None;
-        }
-        let identifier = Identifier::parse_as(text, &[kind])?;
+fn kept_names(account: &Account, judged: JudgedNames) -> Vec<KeptName> {
+    let kept = |((kind, text), judged): ((Kind, &str), JudgedName)| {
+        let identifier = judged.identifier.filter(|_| judged.fate == Fate::Kept)?;
         let is_verified = is_verified(account, kind);
         Some(KeptName { identifier, name: text.to_owned(), is_verified })
     };
-    names(account).filter_map(kept).collect()
+    names(account).zip(judged.names).filter_map(kept).collect()
 }
 
 fn text_of(details: &ImportedDetails) -> String {

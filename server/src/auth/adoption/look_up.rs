@@ -97,7 +97,8 @@ impl Auth {
             {
                 return Err(AdoptionError::Number { highest, end: numbers_end });
             }
-            if let Ok(Some(item)) = Item::of(record, file.line(), &claims, terms.now) {
+            let names = claims.judge(&record, file.line());
+            if let Ok(Some(item)) = Item::of(record, names, terms.now) {
                 items.push(item);
             }
         }

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::auth::password::is_unusable;
 use crate::identifier::{Identifier, Kind};
-use crate::import_file::{Account, SourceId};
+use crate::import_file::{Account, Record, SourceId};
 
 /// What becomes of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,11 +72,27 @@ impl Claim {
     }
 }
 
+/// What becomes of the names of a record; only accounts have any.
+#[derive(Default)]
+pub struct JudgedNames {
+    pub names: Vec<JudgedName>,
+    /// Whether it keeps a name that another account claims too.
+    pub keeps_contested: bool,
+}
+
+pub struct JudgedName {
+    pub kind: Kind,
+    pub fate: Fate,
+    /// `None` if it has not the form of its kind.
+    pub identifier: Option<Identifier>,
+}
+
 impl Claims {
     /// Notes the names of the account in this line.
     pub fn note(&mut self, account: &Account, line: u64) {
+        let own = OwnNames::of(account);
         for (kind, text) in names(account) {
-            let Some(identifier) = readable(account, kind, text) else { continue };
+            let Ok(identifier) = own.read(kind, text) else { continue };
             let claim = Claim::new(account, line, &identifier, text);
             self.0
                 .entry(digest(&identifier))
@@ -85,23 +101,30 @@ impl Claims {
         }
     }
 
-    /// What becomes of a name of the account in this line, after all accounts were noted.
-    pub fn fate(&self, account: &Account, line: u64, kind: Kind, text: &str) -> Fate {
-        let Some(identifier) = readable(account, kind, text) else {
-            return fate_of_unreadable(account, kind, text);
-        };
-        match self.0.get(&digest(&identifier)) {
-            Some(best) if best.line() != line => Fate::Claimed { line: best.line() },
-            Some(_) | None => Fate::Kept,
+    /// What becomes of the names of the record in this line, after all accounts were noted.
+    pub fn judge(&self, record: &Record, line: u64) -> JudgedNames {
+        let Record::Account(account) = record else { return JudgedNames::default() };
+        let own = OwnNames::of(account);
+        let mut judged = JudgedNames::default();
+        for (kind, text) in names(account) {
+            let (fate, identifier) = match own.read(kind, text) {
+                Err(fate) => (fate, None),
+                Ok(identifier) => (self.fate(&identifier, line, &mut judged), Some(identifier)),
+            };
+            judged.names.push(JudgedName { kind, fate, identifier });
         }
+        judged
     }
 
-    /// Whether the account in this line has a name that another account claims too.
-    pub fn has_contested(&self, account: &Account, line: u64) -> bool {
-        names(account).any(|(kind, text)| {
-            let best = readable(account, kind, text).and_then(|name| self.0.get(&digest(&name)));
-            best.is_some_and(|best| best.line() == line && best.0 & Claim::CONTESTED != 0)
-        })
+    fn fate(&self, identifier: &Identifier, line: u64, judged: &mut JudgedNames) -> Fate {
+        match self.0.get(&digest(identifier)) {
+            Some(best) if best.line() != line => Fate::Claimed { line: best.line() },
+            Some(best) => {
+                judged.keeps_contested |= best.0 & Claim::CONTESTED != 0;
+                Fate::Kept
+            }
+            None => Fate::Kept,
+        }
     }
 }
 
@@ -132,35 +155,49 @@ pub fn number(id: &SourceId) -> Option<i64> {
     }
 }
 
-/// The name, if it has a form of names here and is not the account's own address.
-fn readable(account: &Account, kind: Kind, text: &str) -> Option<Identifier> {
-    match kind == Kind::Username && repeats_address(account, text) {
-        true => None,
-        false => Identifier::parse_as(text, &[kind]),
-    }
+/// The address and phone of an account, which its username may repeat.
+struct OwnNames<'a> {
+    account: &'a Account,
+    email: Option<Identifier>,
+    phone: Option<Identifier>,
 }
 
-fn fate_of_unreadable(account: &Account, kind: Kind, text: &str) -> Fate {
-    if kind != Kind::Username {
-        return Fate::Unreadable;
+impl<'a> OwnNames<'a> {
+    fn of(account: &'a Account) -> Self {
+        let read = |text: Option<&str>, kind| Identifier::parse_as(text?, &[kind]);
+        OwnNames {
+            account,
+            email: read(account.email.as_deref(), Kind::Email),
+            phone: read(account.phone.as_deref(), Kind::Phone),
+        }
     }
-    if repeats_address(account, text) {
-        return Fate::Repeated;
-    }
-    match Identifier::parse_as(text, &[Kind::Email, Kind::Phone]) {
-        Some(_) => Fate::LooksLikeAddress,
-        None => Fate::Unreadable,
-    }
-}
 
-/// Whether the username is the account's own address or phone, in whatever spelling.
-fn repeats_address(account: &Account, username: &str) -> bool {
-    let repeats = |own: Option<&str>, kind: Kind| {
-        let key =
-            |text: &str| Identifier::parse_as(text, &[kind]).map(|name| name.key().to_owned());
-        own.is_some_and(|own| own == username || (key(own).is_some() && key(own) == key(username)))
-    };
-    repeats(account.email.as_deref(), Kind::Email) || repeats(account.phone.as_deref(), Kind::Phone)
+    /// A name of the account, or what becomes of one that finds nobody.
+    fn read(&self, kind: Kind, text: &str) -> Result<Identifier, Fate> {
+        match kind {
+            Kind::Email => self.email.clone().ok_or(Fate::Unreadable),
+            Kind::Phone => self.phone.clone().ok_or(Fate::Unreadable),
+            Kind::Username if self.are_repeated_by(text) => Err(Fate::Repeated),
+            Kind::Username => Identifier::parse_as(text, &[Kind::Username]).ok_or_else(|| {
+                match Identifier::parse_as(text, &[Kind::Email, Kind::Phone]) {
+                    Some(_) => Fate::LooksLikeAddress,
+                    None => Fate::Unreadable,
+                }
+            }),
+        }
+    }
+
+    /// Whether the username is one of them, in whatever spelling.
+    fn are_repeated_by(&self, username: &str) -> bool {
+        let repeats = |text: &Option<String>, own: &Option<Identifier>| {
+            let reads_as = |own: &Identifier| {
+                let read = Identifier::parse_as(username, &[own.kind()]);
+                read.is_some_and(|read| read.key() == own.key())
+            };
+            text.as_deref() == Some(username) || own.as_ref().is_some_and(reads_as)
+        };
+        repeats(&self.account.email, &self.email) || repeats(&self.account.phone, &self.phone)
+    }
 }
 
 fn digest(identifier: &Identifier) -> [u8; 16] {
@@ -173,7 +210,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::import_file::{ImportFile, Record};
+    use crate::import_file::ImportFile;
 
     /// The accounts of a file with these members, each with the line that it has.
     fn accounts(members: &[Value]) -> Vec<(u64, Account)> {
@@ -201,10 +238,11 @@ mod tests {
         let mut claims = Claims::default();
         // The order does not count.
         accounts.iter().rev().for_each(|(line, account)| claims.note(account, *line));
-        let fates = |(line, account): &(u64, Account)| -> Vec<Fate> {
-            names(account).map(|(kind, text)| claims.fate(account, *line, kind, text)).collect()
+        let fates = |(line, account): (u64, Account)| -> Vec<Fate> {
+            let judged = claims.judge(&Record::Account(Box::new(account)), line);
+            judged.names.into_iter().map(|name| name.fate).collect()
         };
-        accounts.iter().map(fates).collect()
+        accounts.into_iter().map(fates).collect()
     }
 
     #[test]
@@ -297,7 +335,9 @@ mod tests {
         ]);
         let mut claims = Claims::default();
         accounts.iter().for_each(|(line, account)| claims.note(account, *line));
-        let contested = accounts.iter().map(|(line, account)| claims.has_contested(account, *line));
+        let contested = accounts.into_iter().map(|(line, account)| {
+            claims.judge(&Record::Account(Box::new(account)), line).keeps_contested
+        });
         assert_eq!(contested.collect::<Vec<_>>(), [true, false, false]);
     }
 }

@@ -6,7 +6,7 @@ use std::io::{BufRead, Seek};
 
 use serde::Serialize;
 
-use super::names::{Claims, Fate, names, number};
+use super::names::{Claims, Fate, JudgedNames, number};
 use crate::auth::password::{is_unusable, scheme_name};
 use crate::import_file::{
     Account, DjangoUsers, FileError, Identity, IdentityKey, ImportFile, OpaquePair, Record, Start,
@@ -79,9 +79,10 @@ pub struct ParkedName {
 pub fn report_of(mut file: impl BufRead + Seek) -> Result<Report, FileError> {
     let claims = claims_of(&mut file)?;
     let mut file = again(&mut file)?;
-    let mut draft = Draft::new(file.start(), &claims);
+    let mut draft = Draft::new(file.start());
     while let Some(record) = file.next_record()? {
-        draft.add(&record, file.line());
+        let line = file.line();
+        draft.add(&record, line, &claims.judge(&record, line));
     }
     Ok(draft.finish())
 }
@@ -105,17 +106,16 @@ pub fn claims_of(file: impl BufRead) -> Result<Claims, FileError> {
 }
 
 /// A report while the file is read.
-pub struct Draft<'c> {
+pub struct Draft {
     report: Report,
-    claims: &'c Claims,
     /// The accounts that keep a contested name, by their lines.
     keepers: HashMap<u64, String>,
     /// Lost names, with the line of the account that keeps them.
     lost: Vec<(ParkedName, u64)>,
 }
 
-impl<'c> Draft<'c> {
-    pub fn new(start: &Start, claims: &'c Claims) -> Self {
+impl Draft {
+    pub fn new(start: &Start) -> Self {
         let report = Report {
             source: start.source.clone(),
             taken_at: start.taken_at,
@@ -125,13 +125,13 @@ impl<'c> Draft<'c> {
             django_users: start.django_users.clone(),
             ..Report::default()
         };
-        Draft { report, claims, keepers: HashMap::new(), lost: Vec::new() }
+        Draft { report, keepers: HashMap::new(), lost: Vec::new() }
     }
 
-    pub fn add(&mut self, record: &Record, line: u64) {
+    pub fn add(&mut self, record: &Record, line: u64, names: &JudgedNames) {
         *self.report.lines.entry(record.kind()).or_default() += 1;
         match record {
-            Record::Account(account) => self.add_account(account, line),
+            Record::Account(account) => self.add_account(account, line, names),
             Record::ApiToken(_) => self.count_token("api_token"),
             Record::RefreshToken(token) => match token.expires_at > self.report.taken_at {
                 true => self.count_token("refresh_token"),
@@ -148,7 +148,7 @@ impl<'c> Draft<'c> {
         }
     }
 
-    fn add_account(&mut self, account: &Account, line: u64) {
+    fn add_account(&mut self, account: &Account, line: u64, names: &JudgedNames) {
         let counts = &mut self.report.accounts;
         match account.is_active {
             true => counts.active += 1,
@@ -161,7 +161,7 @@ impl<'c> Draft<'c> {
             None => counts.without_password += 1,
             Some(hash) => self.add_password(hash),
         }
-        self.add_names(account, line);
+        self.add_names(account, line, names);
     }
 
     fn add_password(&mut self, hash: &str) {
@@ -172,16 +172,19 @@ impl<'c> Draft<'c> {
         *schemes.entry(name).or_default() += 1;
     }
 
-    fn add_names(&mut self, account: &Account, line: u64) {
+    fn add_names(&mut self, account: &Account, line: u64, names: &JudgedNames) {
         let (mut kept, mut parked) = (0, 0);
-        for (kind, text) in names(account) {
-            let name =
-                ParkedName { account: account.id.to_string(), kind: kind.as_str(), kept_by: None };
-            let reason = match self.claims.fate(account, line, kind, text) {
+        for judged in &names.names {
+            let name = || ParkedName {
+                account: account.id.to_string(),
+                kind: judged.kind.as_str(),
+                kept_by: None,
+            };
+            let reason = match judged.fate {
                 Fate::Repeated => {
                     self.report.accounts.named_by_address += 1;
                     if self.report.named_by_address.len() < LISTED {
-                        self.report.named_by_address.push(name.account);
+                        self.report.named_by_address.push(account.id.to_string());
                     }
                     continue;
                 }
@@ -191,18 +194,18 @@ impl<'c> Draft<'c> {
                 }
                 Fate::Claimed { line } => {
                     parked += 1;
-                    self.lost.push((name, line));
+                    self.lost.push((name(), line));
                     continue;
                 }
                 Fate::Unreadable => "unreadable",
                 Fate::LooksLikeAddress => "looks like another person's address",
             };
             parked += 1;
-            self.report.parked.entry(reason).or_default().push(name);
+            self.report.parked.entry(reason).or_default().push(name());
         }
         self.report.accounts.with_all_names += u64::from(parked == 0);
         self.report.accounts.without_names += u64::from(kept == 0);
-        if self.claims.has_contested(account, line) {
+        if names.keeps_contested {
             self.keepers.insert(line, account.id.to_string());
         }
     }

@@ -301,7 +301,8 @@ impl Auth {
         let mut batch = Vec::new();
         while let Some(record) = lines.next_record()? {
             let line = lines.line();
-            if let Ok(Some(item)) = Item::of(record, line, claims, terms.now) {
+            let names = claims.judge(&record, line);
+            if let Ok(Some(item)) = Item::of(record, names, terms.now) {
                 match ledger.compare(&item, STORING) {
                     Standing::Same => {}
                     standing => batch.push((item, standing)),
@@ -432,11 +433,13 @@ fn plan(
     ledger: &mut Ledger,
     now: i64,
 ) -> Result<(Adoption, u64), AdoptionError> {
-    let mut draft = Draft::new(file.start(), claims);
+    let mut draft = Draft::new(file.start());
     let (mut adoption, mut disabled) = (Adoption::default(), 0);
     while let Some(record) = file.next_record()? {
-        draft.add(&record, file.line());
-        match Item::of(record, file.line(), claims, now) {
+        let line = file.line();
+        let names = claims.judge(&record, line);
+        draft.add(&record, line, &names);
+        match Item::of(record, names, now) {
             Ok(Some(item)) => {
                 let standing = ledger.compare(&item, PLANNING);
                 adoption.count(item.kind, standing);
