@@ -216,6 +216,8 @@ pub enum Fault {
     /// Of a statement that served several requests.
     #[error("{0}")]
     Shared(String),
+    #[error("a task has ended early: {0}")]
+    Task(#[from] tokio::task::JoinError),
     #[error("the database writer has stopped")]
     WriterGone,
     #[error("password hashing: {0}")]

@@ -170,9 +170,12 @@ impl Auth {
         let turn = Turn::begin(&self.store).await?;
         self.check_phase(rules).await?;
         file.rewind().map_err(|problem| FileError::Unreadable { line: 1, problem })?;
-        let claims = claims_of(&mut *file)?;
         let look_ups = look_ups(&mut self.store.read().await?).await?;
-        let mut ledger = Ledger::load(&self.store).await?;
+        // Another processor reads what is stored while this one reads the file.
+        let store = self.store.clone();
+        let loading = tokio::spawn(async move { Ledger::load(&store).await });
+        let claims = claims_of(&mut *file).inspect_err(|_| loading.abort())?;
+        let mut ledger = loading.await.map_err(|error| Error::Internal(error.into()))??;
         let (plan, disabled) = plan(again(file)?, &claims, &mut ledger, terms.now)?;
         self.check_plan(&plan, disabled + ledger_deletions(&ledger), ledger.accounts(), rules)
             .await?;
