@@ -133,7 +133,10 @@ impl Table {
             (Some(Kind::Instant), Engine::Postgres) => {
                 format!("cast(cast(floor(extract(epoch from {place})) as bigint) as text)")
             }
-            (Some(_), _) => format!("cast({place} as text)"),
+            // The cast alone keeps the mark of a JSON value that a view has made, which would not be
+            // read as a text.
+            (Some(_), Engine::Sqlite) => format!("cast({place} as text) || ''"),
+            (Some(_), Engine::Postgres) => format!("cast({place} as text)"),
         }
     }
 }

@@ -83,7 +83,7 @@ pub struct JudgedNames {
 pub struct JudgedName {
     pub kind: Kind,
     pub fate: Fate,
-    /// `None` if it has not the form of its kind.
+    /// `None` if it finds nobody, whatever others claim.
     pub identifier: Option<Identifier>,
 }
 
@@ -177,7 +177,7 @@ impl<'a> OwnNames<'a> {
         match kind {
             Kind::Email => self.email.clone().ok_or(Fate::Unreadable),
             Kind::Phone => self.phone.clone().ok_or(Fate::Unreadable),
-            Kind::Username if self.are_repeated_by(text) => Err(Fate::Repeated),
+            Kind::Username if self.repeats(text) => Err(Fate::Repeated),
             Kind::Username => Identifier::parse_as(text, &[Kind::Username]).ok_or_else(|| {
                 match Identifier::parse_as(text, &[Kind::Email, Kind::Phone]) {
                     Some(_) => Fate::LooksLikeAddress,
@@ -187,8 +187,8 @@ impl<'a> OwnNames<'a> {
         }
     }
 
-    /// Whether the username is one of them, in whatever spelling.
-    fn are_repeated_by(&self, username: &str) -> bool {
+    /// Whether the username repeats one of them, in whatever spelling.
+    fn repeats(&self, username: &str) -> bool {
         let repeats = |text: &Option<String>, own: &Option<Identifier>| {
             let reads_as = |own: &Identifier| {
                 let read = Identifier::parse_as(username, &[own.kind()]);

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, Seek};
 
 use serde::Serialize;
+use tokio::task::JoinSet;
 
 use super::ended::end;
 use super::item::{ACCOUNT, Item, Work};
@@ -172,10 +173,13 @@ impl Auth {
         file.rewind().map_err(|problem| FileError::Unreadable { line: 1, problem })?;
         let look_ups = look_ups(&mut self.store.read().await?).await?;
         // Another processor reads what is stored while this one reads the file.
-        let store = self.store.clone();
-        let loading = tokio::spawn(async move { Ledger::load(&store).await });
-        let claims = claims_of(&mut *file).inspect_err(|_| loading.abort())?;
-        let mut ledger = loading.await.map_err(|error| Error::Internal(error.into()))??;
+        let (store, mut loading) = (self.store.clone(), JoinSet::new());
+        loading.spawn(async move { Ledger::load(&store).await });
+        let claims = claims_of(&mut *file)?;
+        let mut ledger = match loading.join_next().await {
+            Some(loaded) => loaded.map_err(|error| Error::Internal(error.into()))??,
+            None => Ledger::load(&self.store).await?,
+        };
         let (plan, disabled) = plan(again(file)?, &claims, &mut ledger, terms.now)?;
         self.check_plan(&plan, disabled + ledger_deletions(&ledger), ledger.accounts(), rules)
             .await?;
