@@ -213,9 +213,6 @@ pub enum Fault {
     Database(#[from] sqlx::Error),
     #[error("database commit: {0}")]
     Commit(String),
-    /// Of a statement that served several requests.
-    #[error("{0}")]
-    Shared(String),
     #[error("a task has ended early: {0}")]
     Task(#[from] tokio::task::JoinError),
     #[error("the database writer has stopped")]

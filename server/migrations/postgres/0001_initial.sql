@@ -76,7 +76,7 @@ create table sessions (
     sweep_at bigint not null
 );
 
--- A refresh changes no index, so the new row fits into the page of the old one if there is room.
+-- Most refreshes change no index: the new row is written beside the old one if the page has room.
 alter table sessions set (fillfactor = 80);
 
 create index sessions_account on sessions (account_id);

@@ -26,7 +26,6 @@ use crate::auth::revoked::Revoked;
 use crate::auth::secrets::digest::DigestKey;
 use crate::auth::secrets::flow_key::FlowKey;
 use crate::auth::secrets::random::{hex, random};
-use crate::auth::sign_in::refresh_batches::RefreshBatches;
 use crate::auth::tokens::checked::CheckedTokens;
 use crate::auth::tokens::derived_refresh::RefreshKey;
 use crate::auth::tokens::hs256::Hs256;
@@ -43,6 +42,7 @@ use crate::request_record::{self, AT_DJANGO};
 use crate::store::effects::{EffectfulStore, Waits};
 use crate::store::events::Refusal;
 use crate::store::meta::{self, LONGEST_ACCESS};
+use crate::store::refresh_batches::RefreshBatches;
 use crate::store::{Connections, Store, limit_counts};
 
 /// When a client may ask again for what a Django does, in seconds: a copy takes a while.

@@ -83,7 +83,6 @@ pub use sessions::reauthentication::Reauthentication;
 pub use sessions::session::Pair;
 pub use sign_in::credentials::RefreshedTokens;
 pub use sign_in::device::{DeviceName, Issued};
-pub use sign_in::refresh_batches::RefreshBatches;
 pub use sign_in::user_name_tokens::UserNameToken;
 pub use tokens::derived_refresh::RefreshAttempt;
 pub use tokens::hs256::Hs256;

@@ -8,15 +8,17 @@ use crate::auth::domain::Auth;
 use crate::auth::mailing::one_time_token::{Purpose, RETURN_LIFETIME};
 use crate::error::Result;
 use crate::store::{
-    Tx, accounts, events, identifiers, known_places, limit_counts, meta, one_time_tokens, outbox,
-    pending_identities, pending_sign_ins, revocations, sessions, signing_keys, spent_tokens,
-    webhooks,
+    Repeat, Tx, accounts, events, identifiers, known_places, limit_counts, meta, one_time_tokens,
+    outbox, pending_identities, pending_sign_ins, revocations, sessions, signing_keys,
+    spent_tokens, webhooks,
 };
 
 /// How long an account that was never activated keeps its address, in seconds.
 const NEVER_ACTIVATED_FOR: i64 = 30 * DAY;
 /// How many rows of a table are deleted in one transaction.
 const BATCH: i64 = 5_000;
+/// How many live sessions are put off at once.
+const SESSIONS: i64 = 500;
 /// The same of accounts, each of which may need a webhook.
 const ACCOUNTS: i64 = 500;
 /// The latest trusted time at which a sweeper ran, in `meta`.
@@ -34,8 +36,12 @@ impl Auth {
         self.revoked.forget_before(now - DAY);
         self.limits.forget_before(now);
         // In batches: a backlog must not block other writes or exceed a time limit.
-        while self.delete_batch(now).await? > 0 {}
-        Ok(())
+        loop {
+            let put_off = self.put_off_used_sessions(now).await?;
+            if self.delete_batch(now).await? == 0 && put_off == 0 {
+                return Ok(());
+            }
+        }
     }
 
     /// Whether the clock's reading `now`, just taken, may be used to decide what is expired.
@@ -80,13 +86,27 @@ impl Auth {
             .await
     }
 
+    /// Puts off the sessions that have been used since they became due; returns how many.
+    async fn put_off_used_sessions(&self, now: i64) -> Result<u64> {
+        let mut all = 0;
+        loop {
+            let put_off = self.store.write_one(Repeat::Harmless, move |tx| {
+                Box::pin(sessions::put_off_used(tx, now - DAY, SESSIONS))
+            });
+            match put_off.await? {
+                0 => return Ok(all),
+                put_off => all += put_off,
+            }
+        }
+    }
+
     async fn delete_batch(&self, now: i64) -> Result<u64> {
         let over = now - DAY;
         let kept_from = now - self.keep_days * DAY;
         self.store
             .write(move |tx| {
                 Box::pin(async move {
-                    let sessions = sessions::sweep(tx, over, BATCH).await?
+                    let sessions = sessions::delete_expired(tx, over, BATCH).await?
                         + sessions::delete_orphans(tx, over, BATCH).await?;
                     let tokens = spent_tokens::delete_expired(tx, over, BATCH).await?;
                     let revocations = revocations::delete_over(tx, over, BATCH).await?;

@@ -20,9 +20,9 @@ pub fn for_statements<T>(mut rows: Vec<T>) -> Vec<Vec<T>> {
     statements
 }
 
-/// The least of few numbers of rows that is not below `count`, so that statements of any number stay
-/// prepared; rows without values fill it up.
-pub fn few_sizes(count: usize) -> usize {
+/// With how many rows a statement of `count` rows is sent, so that few different ones stay prepared:
+/// rows without values fill it up.
+pub fn padded(count: usize) -> usize {
     count.next_power_of_two()
 }
 

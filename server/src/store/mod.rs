@@ -26,6 +26,7 @@ pub mod outbox;
 pub mod pending_identities;
 pub mod pending_sign_ins;
 mod postgres;
+pub mod refresh_batches;
 pub mod revocations;
 pub mod sessions;
 pub mod signing_keys;

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 
 use super::accounts::{Account, account_columns};
 use super::events::{self, Ending, Event, NewEvent, SignedInBy};
-use super::many_rows::{few_sizes, with_rows};
+use super::many_rows::{padded, with_rows};
 use super::{Handle, Tx, from_row, on};
 use crate::error::Result;
 
@@ -82,6 +82,14 @@ macro_rules! is_unended {
     };
 }
 
+/// When a session is due for the sweeper that ends then. A use does not put it off, because that would
+/// change an index with each refresh; the sweeper does.
+macro_rules! sooner {
+    ($ends_at:literal) => {
+        concat!("case when sweep_at > ", $ends_at, " then ", $ends_at, " else sweep_at end")
+    };
+}
+
 /// The columns of [`Session`]. None has the name of a column of an account, so that a row can have
 /// both.
 macro_rules! session_columns {
@@ -127,6 +135,7 @@ pub struct FoundSession {
 from_row!(FoundSession { session = Session, account = Account, place_known_until });
 
 /// Which session a client in this network asks for.
+#[derive(Clone)]
 pub struct SessionAsked {
     pub id: i64,
     pub network: String,
@@ -143,10 +152,9 @@ from_row!(Placed { place, found = FoundSession });
 /// The sessions of these ids with their accounts, in the order of the questions.
 pub async fn found_sessions(
     tx: &mut Tx,
-    asked: Vec<SessionAsked>,
+    asked: &[SessionAsked],
 ) -> Result<Vec<Option<FoundSession>>> {
-    let count = asked.len();
-    let rows = few_sizes(count);
+    let rows = padded(asked.len());
     let statement = with_rows(
         tx,
         concat!(
@@ -166,14 +174,14 @@ pub async fn found_sessions(
     let placed: Vec<Placed> = on!(tx, db => {
         let mut query = sqlx::query_as(statement);
         for (place, asked) in (0_i64..).zip(asked) {
-            query = query.bind(place).bind(asked.id).bind(asked.network);
+            query = query.bind(place).bind(asked.id).bind(asked.network.clone());
         }
-        for _ in count..rows {
+        for _ in asked.len()..rows {
             query = query.bind(None::<i64>).bind(None::<i64>).bind(None::<String>);
         }
         query.fetch_all(db).await
     })?;
-    let mut found: Vec<_> = std::iter::repeat_with(|| None).take(count).collect();
+    let mut found: Vec<_> = std::iter::repeat_with(|| None).take(asked.len()).collect();
     for placed in placed {
         let place = usize::try_from(placed.place).ok();
         if let Some(place) = place.and_then(|place| found.get_mut(place)) {
@@ -401,7 +409,7 @@ pub async fn use_token(tx: &mut Tx, used: TokenUse) -> Result<Option<UsedSession
             "update sessions set generation = generation + $5, last_used_at = $6,
                                  access_expires_at = $8,
                                  tokens_end_at = case when tokens_end_at > $8 then tokens_end_at else $8 end,
-                                 expires_at = coalesce($9, expires_at)
+                                 expires_at = coalesce($9, expires_at), sweep_at = ", sooner!("$9"), "
              where id = $1 and policy = $2 and generation % $3 = $4
                and expires_at > $6 and access_expires_at <= $7
                and (cast($10 as text) is null or account_id = $11 or account_id = (
@@ -444,7 +452,7 @@ impl Tx {
 pub async fn update_lifetime(tx: &mut Tx, id: i64, at: i64, expires_at: i64) -> Result<()> {
     on!(tx, db => sqlx::query(
         concat!(
-            "update sessions set last_used_at = $2, expires_at = $3
+            "update sessions set last_used_at = $2, expires_at = $3, sweep_at = ", sooner!("$3"), "
              where id = $1 and last_used_at < $2 and ",
             is_unended!(),
         ),
@@ -474,7 +482,9 @@ macro_rules! spend_tokens {
                  values {rows})
              update sessions set generation = generation + 1, attempt_hash = attempt,
                                  last_used_at = used_at, access_expires_at = access_ends_at,
-                                 expires_at = ends_at,
+                                 expires_at = ends_at, sweep_at = ",
+            sooner!("ends_at"),
+            ",
                                  tokens_end_at = case when tokens_end_at > access_ends_at
                                                       then tokens_end_at else access_ends_at end
              from ",
@@ -496,14 +506,14 @@ const SPEND_IF_FREE: &str = spend_tokens!(
 
 /// Spends a derived refresh token, if the account is active: of concurrent requests, exactly one gets
 /// true.
-pub async fn rotate_derived(tx: &mut Tx, rotation: Rotation) -> Result<bool> {
-    let spent = spend_tokens(tx, SPEND, vec![rotation]).await?;
+pub async fn rotate_derived(tx: &mut Tx, rotation: &Rotation) -> Result<bool> {
+    let spent = execute_spending(tx, SPEND, &[rotation]).await?;
     Ok(!spent.is_empty())
 }
 
 /// The same for many tokens, in their order. False says nothing of the reason: the session may just be
 /// in use by another transaction, or two of the tokens are of one session.
-pub async fn rotate_many(tx: &mut Tx, rotations: Vec<Rotation>) -> Result<Vec<bool>> {
+pub async fn rotate_many(tx: &mut Tx, rotations: &[Rotation]) -> Result<Vec<bool>> {
     let statement = match tx.handle {
         // There is one writer.
         Handle::Sqlite(_) => SPEND,
@@ -512,41 +522,47 @@ pub async fn rotate_many(tx: &mut Tx, rotations: Vec<Rotation>) -> Result<Vec<bo
     let mut sessions = HashSet::new();
     let is_first: Vec<_> =
         rotations.iter().map(|rotation| sessions.insert(rotation.session)).collect();
-    let ids: Vec<_> = rotations.iter().map(|rotation| rotation.session).collect();
-    let firsts = rotations.into_iter().zip(&is_first).filter(|(_, is_first)| **is_first);
-    let spent = spend_tokens(tx, statement, firsts.map(|(rotation, _)| rotation).collect()).await?;
-    Ok(ids.iter().zip(is_first).map(|(id, is_first)| is_first && spent.contains(id)).collect())
+    let firsts = rotations.iter().zip(&is_first).filter(|(_, is_first)| **is_first);
+    let firsts: Vec<_> = firsts.map(|(rotation, _)| rotation).collect();
+    let spent = execute_spending(tx, statement, &firsts).await?;
+    let is_spent =
+        |(rotation, is_first): (&Rotation, bool)| is_first && spent.contains(&rotation.session);
+    Ok(rotations.iter().zip(is_first).map(is_spent).collect())
 }
 
 /// The sessions whose tokens were spent; each must be there once.
-async fn spend_tokens(
+async fn execute_spending(
     tx: &mut Tx,
     statement: &str,
-    rotations: Vec<Rotation>,
+    rotations: &[&Rotation],
 ) -> Result<HashSet<i64>> {
-    let dialects: Vec<_> = rotations.iter().map(|one| (one.session, one.dialect)).collect();
-    let rows = few_sizes(rotations.len());
+    let rows = padded(rotations.len());
     let statement = with_rows(tx, statement, rows, 6);
     let spent: Vec<i64> = on!(tx, db => {
         let mut query = sqlx::query_scalar(statement);
-        for _ in rotations.len()..rows {
-            let query_of_none = query.bind(None::<i64>).bind(None::<i64>).bind(None::<String>);
-            query = query_of_none.bind(None::<i64>).bind(None::<i64>).bind(None::<i64>);
-        }
         for rotation in rotations {
             query = query
                 .bind(rotation.session)
                 .bind(rotation.generation)
-                .bind(rotation.attempt_hash)
+                .bind(rotation.attempt_hash.clone())
                 .bind(rotation.at)
                 .bind(rotation.access_expires_at)
                 .bind(rotation.expires_at);
         }
+        for _ in rotations.len()..rows {
+            query = query
+                .bind(None::<i64>)
+                .bind(None::<i64>)
+                .bind(None::<String>)
+                .bind(None::<i64>)
+                .bind(None::<i64>)
+                .bind(None::<i64>);
+        }
         query.fetch_all(db).await
     })?;
     let spent: HashSet<_> = spent.into_iter().collect();
-    let refreshed = dialects.into_iter().filter(|(session, _)| spent.contains(session));
-    tx.effects.refreshes.extend(refreshed.map(|(_, dialect)| dialect));
+    let refreshed = rotations.iter().filter(|rotation| spent.contains(&rotation.session));
+    tx.effects.refreshes.extend(refreshed.map(|rotation| rotation.dialect));
     Ok(spent)
 }
 
@@ -670,6 +686,7 @@ pub async fn spend_refresh(
         concat!(
             "update sessions set key_hash = $2, refresh_hash = $3, access_expires_at = $4,
                                  expires_at = $5, last_used_at = $6, generation = generation + 1,
+                                 sweep_at = ", sooner!("$5"), ",
                                  tokens_end_at = case when tokens_end_at > $4 then tokens_end_at else $4 end
              where refresh_hash = $1 and expires_at > $6 and ",
             is_unended!(),
@@ -797,23 +814,42 @@ pub async fn delete_orphans(tx: &mut Tx, since: i64, limit: i64) -> Result<u64> 
     ).bind(since).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
 }
 
-/// Looks at up to `limit` rows that are due for the sweeper, and returns how many it has changed. It
-/// deletes those whose tokens have all expired (the last access token may outlive the refresh token);
-/// the others, which were used since, become due when theirs do. A use does not move `sweep_at`,
-/// because that would change an index with each refresh.
-pub async fn sweep(tx: &mut Tx, now: i64, limit: i64) -> Result<u64> {
-    let used = on!(tx, db => sqlx::query(
-        "update sessions
-         set sweep_at = case when tokens_end_at > expires_at then tokens_end_at else expires_at end
-         where id in (select id from sessions where sweep_at < $1 order by sweep_at limit $2)
-           and (expires_at >= $1 or tokens_end_at >= $1)",
-    ).bind(now).bind(limit).execute(db).await.map(|done| done.rows_affected()))?;
-    let expired = on!(tx, db => sqlx::query(
-        "delete from sessions
-         where id in (select id from sessions where sweep_at < $1 order by sweep_at limit $2)
-           and expires_at < $1 and tokens_end_at < $1",
-    ).bind(now).bind(limit).execute(db).await.map(|done| done.rows_affected()))?;
-    Ok(used + expired)
+macro_rules! put_off_used {
+    ($lock:literal) => {
+        concat!(
+            "update sessions set sweep_at = case when tokens_end_at > expires_at
+                                            then tokens_end_at else expires_at end
+             where id in (select id from sessions where sweep_at < $1
+                          order by sweep_at limit $2 ",
+            $lock,
+            ") and (expires_at >= $1 or tokens_end_at >= $1)",
+        )
+    };
+}
+
+/// Of up to `limit` sessions that are due for the sweeper, puts off those whose tokens have not all
+/// expired, because they were used since; returns how many. It changes live sessions, so it should be a
+/// write of its own.
+pub async fn put_off_used(tx: &mut Tx, now: i64, limit: i64) -> Result<u64> {
+    let statement = match tx.handle {
+        Handle::Sqlite(_) => put_off_used!(""),
+        // A session that is in use waits for the next sweep, and holds up nobody.
+        Handle::Postgres(_) => put_off_used!("for no key update skip locked"),
+    };
+    Ok(on!(tx, db => sqlx::query(statement)
+        .bind(now).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
+}
+
+/// Deletes up to `limit` rows whose tokens have all expired (the last access token may outlive the
+/// refresh token), and returns how many.
+pub async fn delete_expired(tx: &mut Tx, now: i64, limit: i64) -> Result<u64> {
+    Ok(on!(tx, db => sqlx::query(
+        "delete from sessions where id in (
+             select id from sessions
+             where sweep_at < $1 and expires_at < $1 and tokens_end_at < $1
+             order by sweep_at
+             limit $2)",
+    ).bind(now).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
 }
 
 /// Records the scope of an OAuth client's access token.

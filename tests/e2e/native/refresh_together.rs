@@ -1,7 +1,7 @@
 //! Refreshes of many sessions at the same time, which share their statements: each is answered for
 //! itself.
 
-use propusk_server::store::sessions::update_scope;
+use propusk_server::store::sessions::{Rotation, rotate_many, update_scope};
 use propusk_tests::operator::column;
 use propusk_wire::TokenResponse;
 use tokio::sync::oneshot;
@@ -68,6 +68,61 @@ async fn refreshes_at_the_same_time_are_answered_each_for_its_session() {
             _ => assert_eq!(answer.json()["code"], "account_inactive"),
         }
     }
+}
+
+#[tokio::test]
+async fn refreshes_at_the_same_time_share_their_statements() {
+    const REFRESHES: u64 = 40;
+    let server = TestServer::start().await;
+    signed_up(&server, EMAIL).await;
+    let mut requests = JoinSet::new();
+    let mut tokens = Vec::new();
+    for _ in 0..REFRESHES {
+        tokens.push(open(&server, EMAIL).await);
+    }
+    let before = server.auth.database_commands();
+    for one in &tokens {
+        let (client, body) = (server.client.clone(), body(one, 1));
+        requests
+            .spawn(async move { client.post("/propusk/v1/sessions/refresh", &body).await.status });
+    }
+    assert!(requests.join_all().await.iter().all(|status| *status == 200));
+    // Alone, each needs two.
+    let commands = server.auth.database_commands() - before;
+    assert!(commands < REFRESHES, "{commands} for {REFRESHES}");
+}
+
+#[tokio::test]
+async fn of_two_tokens_of_one_session_the_first_is_spent() {
+    let server = TestServer::start().await;
+    let store = server.store().await;
+    signed_up(&server, EMAIL).await;
+    for _ in 0..2 {
+        server.clock.advance(1);
+        open(&server, EMAIL).await;
+    }
+    let now = server.clock.now();
+    let rotation = |session: &str, attempt: &str| Rotation {
+        session: session.parse().expect("a number"),
+        generation: 0,
+        attempt_hash: Some(attempt.to_owned()),
+        at: now,
+        access_expires_at: now + 900,
+        expires_at: now + 86_400,
+        dialect: None,
+    };
+    let ids = column(&store, SESSION_IDS, SESSION_IDS).await;
+    let rotations = vec![
+        rotation(&ids[1], "first"),
+        rotation(&ids[2], "other"),
+        rotation(&ids[1], "second"),
+        rotation("1", "of no session"),
+    ];
+    let spending =
+        store.write(move |tx| Box::pin(async move { rotate_many(tx, &rotations).await })).await;
+    assert_eq!(spending.expect("the database answers"), [true, true, false, false]);
+    let attempts = "select coalesce(attempt_hash, '') from sessions order by created_at";
+    assert_eq!(column(&store, attempts, attempts).await, ["", "first", "other"]);
 }
 
 #[tokio::test]

@@ -241,14 +241,48 @@ async fn sweeper_deletes_a_session_a_day_after_its_last_token() {
     let attempt = "a".repeat(22);
     let used: TokenResponse = read(&native::refresh(&server, &used, &attempt).await, 200);
     server.clock.advance(DAY + 2);
-    // It is looked at twice: neither look deletes it.
-    for _ in 0..2 {
-        server.auth.sweep().await.expect("the database answers");
-        assert_eq!(count(&store, SESSIONS).await, 1);
-    }
+    server.auth.sweep().await.expect("the database answers");
+    assert_eq!(count(&store, SESSIONS).await, 1);
     server.clock.advance(LIFETIME - DAY - 3);
     let _: TokenResponse = read(&native::refresh(&server, &used, &"b".repeat(22)).await, 200);
     server.clock.advance(LIFETIME + DAY + 1);
+    server.auth.sweep().await.expect("the database answers");
+    assert_eq!(count(&store, SESSIONS).await, 0);
+}
+
+#[tokio::test]
+async fn sweeper_tells_used_sessions_from_expired_ones_among_very_many() {
+    const DAY: i64 = 24 * 3_600;
+    let server = with_account(1_000_000).await;
+    let store = server.store().await;
+    open_many(&server, &store, MANY, None).await;
+    let used = "update sessions set expires_at = expires_at + 864000 where id % 3 > 0";
+    assert_eq!(execute(&store, used.to_owned()).await, (MANY / 3 * 2).cast_unsigned());
+    server.clock.advance(3 * DAY);
+    server.auth.sweep().await.expect("the database answers");
+    assert_eq!(count(&store, SESSIONS).await, MANY / 3 * 2);
+    server.clock.advance(10 * DAY);
+    server.auth.sweep().await.expect("the database answers");
+    assert_eq!(count(&store, SESSIONS).await, 0);
+}
+
+#[tokio::test]
+async fn session_that_ends_sooner_after_a_refresh_is_deleted_sooner() {
+    const DAY: i64 = 24 * 3_600;
+    const LIFETIME: i64 = 60 * DAY;
+    let server = TestServer::start().await;
+    let store = server.store().await;
+    signed_up(&server, EMAIL).await;
+    // Opened while the clock was far ahead.
+    server.clock.jump(3_000 * DAY);
+    let tokens = native::open(&server, EMAIL).await;
+    server.clock.jump(-3_000 * DAY);
+    let _: TokenResponse = read(&native::refresh(&server, &tokens, &"a".repeat(22)).await, 200);
+    // What was issued meanwhile does not count: the access token of that time is spent.
+    execute(&store, "update sessions set tokens_end_at = access_expires_at".to_owned()).await;
+    for _ in 0..LIFETIME / DAY + 2 {
+        server.clock.advance(DAY);
+    }
     server.auth.sweep().await.expect("the database answers");
     assert_eq!(count(&store, SESSIONS).await, 0);
 }

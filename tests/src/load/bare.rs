@@ -10,12 +10,13 @@ use argon2::{Algorithm, Argon2, Version};
 use hmac::{Hmac, KeyInit, Mac};
 use propusk::{Client, Registration};
 use propusk_argon2_kernel::{Kernel, Memory, Params};
-use propusk_server::auth::{Hs256, RefreshBatches};
+use propusk_server::auth::Hs256;
 use propusk_server::config::Hashing;
 use propusk_server::store;
 use propusk_server::store::accounts::{NewAccount, insert_account};
 use propusk_server::store::effects::{AfterCommit, EffectfulStore};
 use propusk_server::store::events::SignedInBy;
+use propusk_server::store::refresh_batches::RefreshBatches;
 use propusk_server::store::sessions::{Rotation, Session, insert_session};
 use rustix::time::{ClockId, clock_gettime};
 use sha2::Sha256;
@@ -172,16 +173,16 @@ pub async fn store(figures: &mut Figures, directory: &Path, length: Duration) ->
         })
         .await
         .map_err(|error| format!("the store: {error:?}"))?;
-    let spent = RefreshBatches::new(&store).spent;
+    let batches = RefreshBatches::new(&store);
     let began = Instant::now();
     let mut callers = JoinSet::new();
     for id in 1..=WAITING {
-        let spent = spent.clone();
+        let batches = batches.clone();
         callers.spawn(async move {
             let mut generation = 0;
             while began.elapsed() < length {
                 let attempt = format!("{generation:064}");
-                match spent.ask(rotation(id, generation, attempt)).await {
+                match batches.spend(rotation(id, generation, attempt)).await {
                     Ok(true) => generation += 1,
                     Ok(false) => return Err(format!("session {id} is not at {generation}")),
                     Err(error) => return Err(format!("the store: {error:?}")),

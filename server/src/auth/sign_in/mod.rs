@@ -5,7 +5,6 @@ pub mod credentials;
 pub mod device;
 pub mod native_refresh;
 pub mod password;
-pub mod refresh_batches;
 pub mod rehashing;
 pub mod replaced_server;
 pub mod user_name_tokens;

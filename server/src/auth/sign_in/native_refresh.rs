@@ -120,7 +120,7 @@ impl Auth {
         }
         let network = self.places.network(from);
         let asked = SessionAsked { id: presented.session, network };
-        let found = self.refresh_batches.found.ask(asked).await?.ok_or(TokenFault::Spent)?;
+        let found = self.refresh_batches.found(asked).await?.ok_or(TokenFault::Spent)?;
         let session = &found.session;
         let is_authentic = session.policy == policy.name
             && session
@@ -144,7 +144,7 @@ impl Auth {
         now: i64,
     ) -> Result<Option<Session>> {
         let rotation = presented.rotation(policy, &session, now);
-        let is_spent = self.refresh_batches.spent.ask(rotation.clone()).await?;
+        let is_spent = self.refresh_batches.spend(rotation.clone()).await?;
         Ok(is_spent.then(|| after(rotation, session)))
     }
 
@@ -162,7 +162,7 @@ impl Auth {
                         let account = active_account(tx, session.account_id).await?;
                         let rotation = presented.rotation(&policy, &session, now);
                         // Not if a concurrent request has spent the token.
-                        if sessions::rotate_derived(tx, rotation.clone()).await? {
+                        if sessions::rotate_derived(tx, &rotation).await? {
                             let rotated = after(rotation, session);
                             return Ok(RefreshOutcome::refreshed(rotated, account));
                         }
