@@ -1,7 +1,7 @@
 //! Questions that many requests ask of the database at the same time. While one statement is under
 //! way, further requests wait, and the next statement answers them all; a request that comes alone
-//! does not wait. So the trips and commits of many requests are shared, on Postgres too. What a
-//! statement logs belongs to no request.
+//! does not wait. So the trips and commits of many requests are shared, on Postgres too. The log lines
+//! of a shared statement name no request.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,11 +20,14 @@ use crate::error::{Error, Fault, Result};
 const MOST: usize = 64;
 /// A statement that takes longer may be on a dead connection: another one begins for those that wait.
 const SLOW: Duration = Duration::from_millis(100);
-/// How many statements may be under way then.
+/// How many statements may be under way if all are slow.
 const AT_ONCE: usize = 4;
 
 /// Answers questions in their order.
 type Ask<Q, A> = dyn Fn(Arc<[Q]>) -> BoxFuture<'static, Result<Vec<A>>> + Send + Sync;
+
+/// Where an asker waits.
+type Answer<A> = oneshot::Sender<Result<A>>;
 
 /// Questions of one kind; clones share them.
 pub struct Batches<Q, A> {
@@ -43,7 +46,7 @@ struct State<Q, A> {
 struct Asked<Q, A> {
     question: Q,
     at: Instant,
-    answer: oneshot::Sender<Result<A>>,
+    answer: Answer<A>,
 }
 
 impl<Q, A> Clone for Batches<Q, A> {
@@ -57,7 +60,8 @@ impl<Q, A> Clone for Batches<Q, A> {
 }
 
 impl<Q: Clone + Send + Sync + 'static, A: Send + 'static> Batches<Q, A> {
-    /// `ask` is given up to 64 questions, and answers all of them in their order.
+    /// `ask` is given up to 64 questions, and answers all of them in their order. To ask one again must
+    /// be harmless.
     pub fn new<F>(waits: Histogram, ask: F) -> Self
     where
         F: Fn(Arc<[Q]>) -> BoxFuture<'static, Result<Vec<A>>> + Send + Sync + 'static,
@@ -75,7 +79,7 @@ impl<Q: Clone + Send + Sync + 'static, A: Send + 'static> Batches<Q, A> {
         while at.elapsed() < ANSWER_LIMIT {
             self.begin_if_all_are_slow();
             if let Ok(answered) = timeout(SLOW, &mut answered).await {
-                return answered.map_err(|_| Error::Internal(Fault::WriterGone))?;
+                return answered.unwrap_or_else(|_| Err(gone()));
             }
         }
         Err(Error::Busy { retry_after: 1 })
@@ -105,23 +109,54 @@ impl<Q: Clone + Send + Sync + 'static, A: Send + 'static> Batches<Q, A> {
         while let Some(batch) = self.next(&mut begun) {
             let (questions, answers): (Vec<Q>, Vec<_>) =
                 batch.into_iter().map(|asked| (asked.question, asked.answer)).unzip();
-            let outcomes = self.outcomes(questions.into()).await;
-            for (answer, outcome) in answers.into_iter().zip(outcomes) {
-                // The asker may have stopped waiting.
-                drop(answer.send(outcome));
+            let questions: Arc<[Q]> = questions.into();
+            match self.answers(Arc::clone(&questions)).await {
+                Ok(outcomes) => {
+                    for (answer, outcome) in answers.into_iter().zip(outcomes) {
+                        // The asker may have stopped waiting.
+                        drop(answer.send(Ok(outcome)));
+                    }
+                }
+                Err(error) if questions.len() == 1 => {
+                    if let Some(answer) = answers.into_iter().next() {
+                        drop(answer.send(Err(error)));
+                    }
+                }
+                Err(error) => self.answer_after(error, &questions, answers).await,
             }
         }
     }
 
+    /// Answers several questions whose statement has failed: the fault of one must not be that of the
+    /// others, so each is asked alone, unless the database cannot answer at all.
+    async fn answer_after(&self, error: Error, questions: &[Q], answers: Vec<Answer<A>>) {
+        let mut is_busy = matches!(error, Error::Busy { .. });
+        if !is_busy {
+            tracing::warn!(%error, "a statement of several requests failed");
+        }
+        for (question, answer) in questions.iter().zip(answers) {
+            // A question is not asked for an asker that has gone.
+            if is_busy || answer.is_closed() {
+                drop(answer.send(Err(Error::Busy { retry_after: 1 })));
+                continue;
+            }
+            let alone = self.answers(Arc::new([question.clone()])).await;
+            is_busy = matches!(alone, Err(Error::Busy { .. }));
+            drop(answer.send(alone.and_then(|mut answers| answers.pop().ok_or_else(gone))));
+        }
+    }
+
     /// What waits, up to [`MOST`], for the task whose last statement began then; `None`, and the task
-    /// ends, if nothing does.
+    /// ends, if nothing does or another task will ask.
     fn next(&self, begun: &mut Instant) -> Option<Vec<Asked<Q, A>>> {
         let batch = self.update(|state| {
             if let Some(place) = state.under_way.iter().position(|other| other == begun) {
                 state.under_way.swap_remove(place);
             }
             state.waiting.retain(|asked| !asked.answer.is_closed());
-            if state.waiting.is_empty() {
+            // One task is enough, unless its statement is slow; then the askers begin another one.
+            let is_recent = |begun: &Instant| begun.elapsed() < SLOW;
+            if state.waiting.is_empty() || state.under_way.iter().any(is_recent) {
                 return None;
             }
             *begun = Instant::now();
@@ -135,37 +170,19 @@ impl<Q: Clone + Send + Sync + 'static, A: Send + 'static> Batches<Q, A> {
         Some(batch)
     }
 
-    async fn outcomes(&self, questions: Arc<[Q]>) -> Vec<Result<A>> {
-        let count = questions.len();
-        match self.answers(Arc::clone(&questions)).await {
-            Ok(answers) => answers.into_iter().map(Ok).collect(),
-            Err(Error::Busy { retry_after }) => {
-                let busy = || Err(Error::Busy { retry_after });
-                std::iter::repeat_with(busy).take(count).collect()
-            }
-            Err(error) if count == 1 => vec![Err(error)],
-            // The fault of one row must not be that of the others.
-            Err(_) => {
-                let mut outcomes = Vec::with_capacity(count);
-                for question in questions.iter() {
-                    let alone = self.answers(Arc::new([question.clone()])).await;
-                    let gone = || Error::Internal(Fault::WriterGone);
-                    outcomes.push(alone.and_then(|mut answers| answers.pop().ok_or_else(gone)));
-                }
-                outcomes
-            }
-        }
-    }
-
     async fn answers(&self, questions: Arc<[Q]>) -> Result<Vec<A>> {
         // A panic must not end the task while others wait for it.
         let asking = AssertUnwindSafe(async { (self.ask)(questions).await }).catch_unwind();
-        asking.await.unwrap_or(Err(Error::Internal(Fault::WriterGone)))
+        asking.await.unwrap_or_else(|_| Err(gone()))
     }
 
     fn update<T>(&self, change: impl FnOnce(&mut State<Q, A>) -> T) -> T {
         change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+fn gone() -> Error {
+    Error::Internal(Fault::WriterGone)
 }
 
 #[cfg(test)]
@@ -226,7 +243,7 @@ mod tests {
         asker.await.expect("no panic").expect("an answer")
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn questions_that_come_meanwhile_are_asked_together() {
         let mut bench = Bench::new();
         let first = bench.asking(1).await;
@@ -249,7 +266,7 @@ mod tests {
         assert_eq!(answered(again).await, 70);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn busy_database_is_busy_for_all_askers_of_a_statement() {
         let mut bench = Bench::new();
         let mut askers = vec![bench.asking(1).await];
@@ -267,7 +284,7 @@ mod tests {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn fault_and_panic_of_one_question_are_not_those_of_the_others() {
         let mut bench = Bench::new();
         let first = bench.asking(1).await;
@@ -296,7 +313,7 @@ mod tests {
         assert_eq!(answered(next).await, 40);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn question_of_an_asker_that_has_gone_is_not_asked() {
         let mut bench = Bench::new();
         let first = bench.asking(1).await;

@@ -1,6 +1,8 @@
 //! The two statements of a native refresh, each shared by the requests that come at the same time:
 //! the one that finds a session, and the one that spends its token.
 
+use std::sync::Arc;
+
 use super::Repeat;
 use super::batches::Batches;
 use super::effects::EffectfulStore;
@@ -11,9 +13,8 @@ use crate::error::Result;
 #[derive(Clone)]
 pub struct RefreshBatches {
     found: Batches<SessionAsked, Option<FoundSession>>,
-    /// With an attempt id, a rotation that was stored without an answer is recognised as the same.
-    with_attempt: Batches<Rotation, bool>,
-    without_attempt: Batches<Rotation, bool>,
+    spent: Batches<Rotation, bool>,
+    store: EffectfulStore,
 }
 
 impl RefreshBatches {
@@ -23,11 +24,12 @@ impl RefreshBatches {
             let store = reading.clone();
             Box::pin(async move { found_sessions(&mut store.read().await?, &asked).await })
         });
-        RefreshBatches {
-            found,
-            with_attempt: spending(store, Repeat::Harmless),
-            without_attempt: spending(store, Repeat::Never),
-        }
+        let writing = store.clone();
+        let spent = Batches::new(store.waits().write.clone(), move |rotations| {
+            let store = writing.clone();
+            Box::pin(async move { spend(&store, Repeat::Harmless, rotations).await })
+        });
+        RefreshBatches { found, spent, store: store.clone() }
     }
 
     /// A session with its account.
@@ -35,24 +37,23 @@ impl RefreshBatches {
         self.found.ask(asked).await
     }
 
-    /// Spends a token; false says nothing of the reason, as with [`rotate_many`].
+    /// Spends a token; false says nothing of the reason, as with [`rotate_many`]. With an attempt id, a
+    /// rotation that was stored without an answer is recognised as the same; only then may a
+    /// statement be sent again.
     pub async fn spend(&self, rotation: Rotation) -> Result<bool> {
         match rotation.attempt_hash {
-            Some(_) => self.with_attempt.ask(rotation).await,
-            None => self.without_attempt.ask(rotation).await,
+            Some(_) => self.spent.ask(rotation).await,
+            None => Ok(spend(&self.store, Repeat::Never, Arc::new([rotation])).await? == [true]),
         }
     }
 }
 
-fn spending(store: &EffectfulStore, repeat: Repeat) -> Batches<Rotation, bool> {
-    let (waits, store) = (store.waits().write.clone(), store.clone());
-    Batches::new(waits, move |rotations| {
-        let store = store.clone();
-        Box::pin(async move {
-            let spend = store.write_one(repeat, move |tx| {
-                Box::pin(async move { rotate_many(tx, &rotations).await })
-            });
-            spend.await
-        })
-    })
+async fn spend(
+    store: &EffectfulStore,
+    repeat: Repeat,
+    rotations: Arc<[Rotation]>,
+) -> Result<Vec<bool>> {
+    let spending = store
+        .write_one(repeat, move |tx| Box::pin(async move { rotate_many(tx, &rotations).await }));
+    spending.await
 }

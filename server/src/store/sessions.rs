@@ -82,14 +82,6 @@ macro_rules! is_unended {
     };
 }
 
-/// When a session is due for the sweeper that ends then. A use does not put it off, because that would
-/// change an index with each refresh; the sweeper does.
-macro_rules! sooner {
-    ($ends_at:literal) => {
-        concat!("case when sweep_at > ", $ends_at, " then ", $ends_at, " else sweep_at end")
-    };
-}
-
 /// The columns of [`Session`]. None has the name of a column of an account, so that a row can have
 /// both.
 macro_rules! session_columns {
@@ -409,7 +401,7 @@ pub async fn use_token(tx: &mut Tx, used: TokenUse) -> Result<Option<UsedSession
             "update sessions set generation = generation + $5, last_used_at = $6,
                                  access_expires_at = $8,
                                  tokens_end_at = case when tokens_end_at > $8 then tokens_end_at else $8 end,
-                                 expires_at = coalesce($9, expires_at), sweep_at = ", sooner!("$9"), "
+                                 expires_at = coalesce($9, expires_at)
              where id = $1 and policy = $2 and generation % $3 = $4
                and expires_at > $6 and access_expires_at <= $7
                and (cast($10 as text) is null or account_id = $11 or account_id = (
@@ -452,7 +444,7 @@ impl Tx {
 pub async fn update_lifetime(tx: &mut Tx, id: i64, at: i64, expires_at: i64) -> Result<()> {
     on!(tx, db => sqlx::query(
         concat!(
-            "update sessions set last_used_at = $2, expires_at = $3, sweep_at = ", sooner!("$3"), "
+            "update sessions set last_used_at = $2, expires_at = $3
              where id = $1 and last_used_at < $2 and ",
             is_unended!(),
         ),
@@ -482,9 +474,7 @@ macro_rules! spend_tokens {
                  values {rows})
              update sessions set generation = generation + 1, attempt_hash = attempt,
                                  last_used_at = used_at, access_expires_at = access_ends_at,
-                                 expires_at = ends_at, sweep_at = ",
-            sooner!("ends_at"),
-            ",
+                                 expires_at = ends_at,
                                  tokens_end_at = case when tokens_end_at > access_ends_at
                                                       then tokens_end_at else access_ends_at end
              from ",
@@ -686,7 +676,6 @@ pub async fn spend_refresh(
         concat!(
             "update sessions set key_hash = $2, refresh_hash = $3, access_expires_at = $4,
                                  expires_at = $5, last_used_at = $6, generation = generation + 1,
-                                 sweep_at = ", sooner!("$5"), ",
                                  tokens_end_at = case when tokens_end_at > $4 then tokens_end_at else $4 end
              where refresh_hash = $1 and expires_at > $6 and ",
             is_unended!(),
@@ -829,7 +818,7 @@ macro_rules! put_off_used {
 
 /// Of up to `limit` sessions that are due for the sweeper, puts off those whose tokens have not all
 /// expired, because they were used since; returns how many. It changes live sessions, so it should be a
-/// write of its own.
+/// write of its own. A use leaves `sweep_at` as it is, because it would change an index each time.
 pub async fn put_off_used(tx: &mut Tx, now: i64, limit: i64) -> Result<u64> {
     let statement = match tx.handle {
         Handle::Sqlite(_) => put_off_used!(""),
@@ -848,7 +837,8 @@ pub async fn delete_expired(tx: &mut Tx, now: i64, limit: i64) -> Result<u64> {
              select id from sessions
              where sweep_at < $1 and expires_at < $1 and tokens_end_at < $1
              order by sweep_at
-             limit $2)",
+             limit $2)
+         and expires_at < $1 and tokens_end_at < $1",
     ).bind(now).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
 }
 

@@ -16,6 +16,19 @@ fn body(tokens: &TokenResponse, attempt: usize) -> Value {
     json!({"refresh_token": tokens.refresh_token, "attempt": format!("attempt-{attempt:0>14}")})
 }
 
+/// Of the first token of a session.
+fn rotation(session: &str, attempt: &str, now: i64) -> Rotation {
+    Rotation {
+        session: session.parse().expect("a number"),
+        generation: 0,
+        attempt_hash: Some(attempt.to_owned()),
+        at: now,
+        access_expires_at: now + 900,
+        expires_at: now + 86_400,
+        dialect: None,
+    }
+}
+
 #[tokio::test]
 async fn refreshes_at_the_same_time_are_answered_each_for_its_session() {
     const KINDS: usize = 5;
@@ -102,21 +115,12 @@ async fn of_two_tokens_of_one_session_the_first_is_spent() {
         open(&server, EMAIL).await;
     }
     let now = server.clock.now();
-    let rotation = |session: &str, attempt: &str| Rotation {
-        session: session.parse().expect("a number"),
-        generation: 0,
-        attempt_hash: Some(attempt.to_owned()),
-        at: now,
-        access_expires_at: now + 900,
-        expires_at: now + 86_400,
-        dialect: None,
-    };
     let ids = column(&store, SESSION_IDS, SESSION_IDS).await;
     let rotations = vec![
-        rotation(&ids[1], "first"),
-        rotation(&ids[2], "other"),
-        rotation(&ids[1], "second"),
-        rotation("1", "of no session"),
+        rotation(&ids[1], "first", now),
+        rotation(&ids[2], "other", now),
+        rotation(&ids[1], "second", now),
+        rotation("1", "of no session", now),
     ];
     let spending =
         store.write(move |tx| Box::pin(async move { rotate_many(tx, &rotations).await })).await;
@@ -142,6 +146,9 @@ async fn session_that_is_in_use_does_not_hold_up_the_others() {
     let ids = column(&store, SESSION_IDS, SESSION_IDS).await;
     // The first one is that of the sign-up.
     let held: i64 = ids[1].parse().expect("a number");
+    let now = server.clock.now();
+    let shared = vec![rotation(&ids[1], "held", now), rotation(&ids[8], "free", now)];
+    let spending = server.store().await;
     let (hold, is_held) = oneshot::channel();
     let (release, is_released) = oneshot::channel::<()>();
     let holding = store.write(move |tx| {
@@ -154,12 +161,15 @@ async fn session_that_is_in_use_does_not_hold_up_the_others() {
     });
     let others = async {
         is_held.await.expect("it is held");
+        let spent =
+            spending.write(move |tx| Box::pin(async move { rotate_many(tx, &shared).await })).await;
+        assert_eq!(spent.expect("it waits for nothing"), [false, true]);
         let ask = |one: &TokenResponse| {
             let (client, body) = (server.client.clone(), body(one, 1));
             tokio::spawn(async move { client.post("/propusk/v1/sessions/refresh", &body).await })
         };
         let of_the_held = ask(&tokens[0]);
-        let others: Vec<_> = tokens[1..].iter().map(ask).collect();
+        let others: Vec<_> = tokens[1..7].iter().map(ask).collect();
         for other in others {
             read::<TokenResponse>(&other.await.expect("no panic"), 200);
         }

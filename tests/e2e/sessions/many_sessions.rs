@@ -265,24 +265,3 @@ async fn sweeper_tells_used_sessions_from_expired_ones_among_very_many() {
     server.auth.sweep().await.expect("the database answers");
     assert_eq!(count(&store, SESSIONS).await, 0);
 }
-
-#[tokio::test]
-async fn session_that_ends_sooner_after_a_refresh_is_deleted_sooner() {
-    const DAY: i64 = 24 * 3_600;
-    const LIFETIME: i64 = 60 * DAY;
-    let server = TestServer::start().await;
-    let store = server.store().await;
-    signed_up(&server, EMAIL).await;
-    // Opened while the clock was far ahead.
-    server.clock.jump(3_000 * DAY);
-    let tokens = native::open(&server, EMAIL).await;
-    server.clock.jump(-3_000 * DAY);
-    let _: TokenResponse = read(&native::refresh(&server, &tokens, &"a".repeat(22)).await, 200);
-    // What was issued meanwhile does not count: the access token of that time is spent.
-    execute(&store, "update sessions set tokens_end_at = access_expires_at".to_owned()).await;
-    for _ in 0..LIFETIME / DAY + 2 {
-        server.clock.advance(DAY);
-    }
-    server.auth.sweep().await.expect("the database answers");
-    assert_eq!(count(&store, SESSIONS).await, 0);
-}

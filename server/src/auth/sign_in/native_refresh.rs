@@ -134,8 +134,9 @@ impl Auth {
         Ok(found)
     }
 
-    /// Spends the token in a statement that others share, and returns the session after it. `None` says nothing of the
-    /// reason: the session or its account may have changed since `session` was read.
+    /// Spends the token in a statement that others share, and returns the session after it. `None`
+    /// says nothing of the reason: the session or its account may have changed since `session` was
+    /// read.
     async fn rotate_at_once(
         &self,
         policy: &Policy,
