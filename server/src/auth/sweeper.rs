@@ -17,10 +17,10 @@ use crate::store::{
 const NEVER_ACTIVATED_FOR: i64 = 30 * DAY;
 /// How many rows of a table are deleted in one transaction.
 const BATCH: i64 = 5_000;
-/// How many live sessions are put off at once.
-const SESSIONS: i64 = 500;
 /// The same of accounts, each of which may need a webhook.
 const ACCOUNTS: i64 = 500;
+/// How many live sessions are put off in one statement.
+const SESSIONS: i64 = 500;
 /// The latest trusted time at which a sweeper ran, in `meta`.
 const SEEN_AT: &str = "swept_at";
 /// How often it is written, in seconds.
