@@ -822,7 +822,7 @@ macro_rules! put_off_used {
 pub async fn put_off_used(tx: &mut Tx, now: i64, limit: i64) -> Result<u64> {
     let statement = match tx.handle {
         Handle::Sqlite(_) => put_off_used!(""),
-        // A session that is in use waits for the next sweep, and holds up nobody.
+        // A row that another transaction holds is left for the next sweep.
         Handle::Postgres(_) => put_off_used!("for no key update skip locked"),
     };
     Ok(on!(tx, db => sqlx::query(statement)

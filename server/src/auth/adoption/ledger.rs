@@ -17,8 +17,8 @@ pub const ENDED_BY_ABSENCE: [&str; 5] = [PAIR, API_TOKEN, IDENTITY, IDENTITY_BY_
 /// How many rows are read at once.
 const PAGE: i64 = 5_000;
 
-/// The records of each kind, by a digest of their keys. Two keys with one digest, of 96 bits, would
-/// harm only the records of whoever searched for them.
+/// The records of each kind, by a digest of their keys. A collision of 96 bits has to be searched for,
+/// and would damage only the records of the account that searched.
 #[derive(Default)]
 pub struct Ledger(BTreeMap<&'static str, HashMap<[u8; 12], Row>>);
 

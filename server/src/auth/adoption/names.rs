@@ -83,7 +83,7 @@ pub struct JudgedNames {
 pub struct JudgedName {
     pub kind: Kind,
     pub fate: Fate,
-    /// `None` if it finds nobody, whatever others claim.
+    /// `None` if the name cannot be kept, even if no other account claims it.
     pub identifier: Option<Identifier>,
 }
 
@@ -172,7 +172,7 @@ impl<'a> OwnNames<'a> {
         }
     }
 
-    /// A name of the account, or what becomes of one that finds nobody.
+    /// Reads a name of the account; the error says why it cannot be kept.
     fn read(&self, kind: Kind, text: &str) -> Result<Identifier, Fate> {
         match kind {
             Kind::Email => self.email.clone().ok_or(Fate::Unreadable),
