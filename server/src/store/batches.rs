@@ -314,6 +314,30 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn after_a_failure_only_what_may_be_answered_is_asked_again() {
+        let mut bench = Bench::new();
+        let first = bench.asking(1).await;
+        let (questions, answer) = bench.statement().await;
+        let gone = bench.asking(2).await;
+        let second = bench.asking(3).await;
+        let third = bench.asking(4).await;
+        answer.send(tenfold(&questions)).expect("it waits");
+        assert_eq!(answered(first).await, 10);
+        let (questions, answer) = bench.statement().await;
+        assert_eq!(*questions, [2, 3, 4]);
+        gone.abort();
+        assert!(gone.await.expect_err("aborted").is_cancelled());
+        answer.send(Err(Error::Internal(Fault::Sealed))).expect("it waits");
+        let (questions, answer) = bench.statement().await;
+        assert_eq!(*questions, [3]);
+        answer.send(Err(Error::Busy { retry_after: 1 })).expect("it waits");
+        for asker in [second, third] {
+            assert!(matches!(asker.await.expect("no panic"), Err(Error::Busy { .. })));
+        }
+        assert!(bench.statements.try_recv().is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn question_of_an_asker_that_has_gone_is_not_asked() {
         let mut bench = Bench::new();
         let first = bench.asking(1).await;
