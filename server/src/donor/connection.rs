@@ -218,6 +218,7 @@ async fn in_time<T>(
 mod tests {
     use sqlx::sqlite::SqliteConnectOptions;
 
+    use super::super::schema::Table;
     use super::*;
 
     #[tokio::test]
@@ -228,7 +229,9 @@ mod tests {
         let mut db = SqliteConnection::connect_with(&options.clone().create_if_missing(true))
             .await
             .expect("a new database");
-        db.execute("create table t (a, b)").await.expect("a table");
+        db.execute("create table t (a, b); create view v as select json_array(1) as a")
+            .await
+            .expect("a table and a view");
         for text in texts {
             let insert = sqlx::query("insert into t values ($1, null)").bind(text);
             insert.execute(&mut db).await.expect("a row");
@@ -247,5 +250,13 @@ mod tests {
         );
         reading.await.expect("texts");
         assert_eq!(found, texts.map(|text| (Some(text.to_owned()), None, None)));
+        let view = Table::load(&mut connection, "v").await.expect("it is read").expect("a view");
+        let (column, mut json) = (view.text("v", "a"), None);
+        let reading = connection.each(&column, "from v", |mut row| {
+            json = row.take();
+            Ok(())
+        });
+        reading.await.expect("a text");
+        assert_eq!(json.as_deref(), Some("[1]"));
     }
 }
