@@ -7,7 +7,11 @@ use std::fmt;
 pub const BARE: &str = "bare";
 
 #[derive(Default)]
-pub struct Figures(BTreeMap<(String, String), Vec<f64>>);
+pub struct Figures {
+    values: BTreeMap<(String, String), Vec<f64>>,
+    /// What could not be measured of a server, and why.
+    failures: Vec<(String, String)>,
+}
 
 /// Values of several rounds in short.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,12 +25,23 @@ impl Figures {
     pub fn add(&mut self, of: &str, what: impl Into<String>, value: f64) {
         // A rate without time or a share of nothing is no figure.
         if value.is_finite() {
-            self.0.entry((of.to_owned(), what.into())).or_default().push(value);
+            self.values.entry((of.to_owned(), what.into())).or_default().push(value);
         }
     }
 
+    /// Notes that something of a server could not be measured.
+    pub fn add_failure(&mut self, of: &str, failure: String) {
+        self.failures.push((of.to_owned(), failure));
+    }
+
+    /// What could not be measured of a server.
+    pub fn failures_of(&self, of: &str) -> impl Iterator<Item = &str> {
+        let failures = self.failures.iter().filter(move |(name, _)| name == of);
+        failures.map(|(_, failure)| failure.as_str())
+    }
+
     pub fn summary(&self, of: &str, what: &str) -> Option<Summary> {
-        let mut values = self.0.get(&(of.to_owned(), what.to_owned()))?.clone();
+        let mut values = self.values.get(&(of.to_owned(), what.to_owned()))?.clone();
         values.sort_unstable_by(f64::total_cmp);
         let (lowest, highest) = (*values.first()?, *values.last()?);
         Some(Summary { median: median(&values), lowest, highest })
@@ -38,7 +53,7 @@ impl Figures {
 
     /// What was measured of a server, in the order of the names.
     pub fn all_of(&self, of: &str) -> impl Iterator<Item = (&str, Summary)> {
-        let names = self.0.keys().filter(move |(name, _)| name == of);
+        let names = self.values.keys().filter(move |(name, _)| name == of);
         names.filter_map(move |(name, what)| Some((what.as_str(), self.summary(name, what)?)))
     }
 }

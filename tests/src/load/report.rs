@@ -143,6 +143,9 @@ fn servers(text: &mut String, figures: &Figures, rows: &[Row]) {
     for Row { name, about } in rows {
         // A String takes everything.
         let _ = writeln!(text, "- {name}: {about}");
+        for failure in figures.failures_of(name) {
+            let _ = writeln!(text, "  - not measured: {failure}");
+        }
     }
 }
 
@@ -207,9 +210,10 @@ mod tests {
     fn tables_have_a_row_for_each_server_and_a_cell_for_each_figure() {
         let mut figures = Figures::default();
         figures.add("A", rate_of("sign-in"), 12.0);
+        figures.add_failure("A", "me: no answer".to_owned());
         let rows = [Row { name: "A".to_owned(), about: "bcrypt".to_owned() }];
         let text = tables(&figures, &rows, "here");
         assert!(text.contains("| A | 12.0 |"), "{text}");
-        assert!(text.contains("- A: bcrypt"), "{text}");
+        assert!(text.contains("- A: bcrypt\n  - not measured: me: no answer\n"), "{text}");
     }
 }

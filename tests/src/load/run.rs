@@ -91,8 +91,13 @@ pub async fn run(plan: &Plan) -> Result<(Figures, Vec<Row>)> {
     for round in 1..=plan.flood_rounds {
         for target in floodable(&running) {
             tell(&format!("flood {round} of {}: {}", plan.flood_rounds, target.name));
-            let population = Population::create(target).await?;
-            workloads::flood(&population, plan.length * 2, &mut figures).await?;
+            let outcome = match Population::create(target).await {
+                Ok(population) => {
+                    workloads::flood(&population, plan.length * 2, &mut figures).await
+                }
+                Err(error) => Err(error),
+            };
+            unless_peer(target, outcome, &mut figures)?;
         }
     }
     for target in floodable(&running) {
@@ -155,7 +160,9 @@ async fn start(plan: &Plan) -> Result<Running> {
     for peer in &plan.peers {
         let description = Description::read(&peer.description)?;
         let name = peer.label.clone().unwrap_or_else(|| description.name.clone());
-        let target = Target::open(name, description, &peer.base, peer.processes.clone()).await?;
+        let mut target =
+            Target::open(name, description, &peer.base, peer.processes.clone()).await?;
+        target.is_peer = true;
         targets.push(Arc::new(target));
     }
     Ok(Running { servers, targets })
@@ -197,8 +204,7 @@ async fn idle(running: &Running, figures: &mut Figures) {
             figures.add(name, IDLE, now);
         }
     }
-    let own: Vec<&str> = running.servers.iter().map(|(name, _)| *name).collect();
-    for target in running.targets.iter().filter(|target| !own.contains(&target.name.as_str())) {
+    for target in running.targets.iter().filter(|target| target.is_peer) {
         if let Some((now, _)) = target.processes.memory().filter(|_| is_native(target)) {
             figures.add(&target.name, IDLE, now);
         }
@@ -223,14 +229,31 @@ async fn bare_limits(plan: &Plan, running: &Running, figures: &mut Figures) -> R
 
 async fn measure(target: &Arc<Target>, length: Duration, figures: &mut Figures) -> Result<()> {
     let population = match target.name == BARE_ROUTE {
-        true => Population::without_accounts(target)?,
-        false => Population::create(target).await?,
+        true => Population::without_accounts(target),
+        false => Population::create(target).await,
+    };
+    let population = match population {
+        Ok(population) => population,
+        Err(error) => return unless_peer(target, Err(error), figures),
     };
     for workload in &target.workloads {
         tell(&format!("  {}", workload.name()));
-        workloads::measure(&population, *workload, length, figures).await?;
+        let outcome = workloads::measure(&population, *workload, length, figures).await;
+        unless_peer(target, outcome, figures)?;
     }
     Ok(())
+}
+
+/// Notes the failure of a peer; that of our own server is an error.
+fn unless_peer(target: &Target, outcome: Result<()>, figures: &mut Figures) -> Result<()> {
+    match outcome {
+        Err(error) if target.is_peer => {
+            tell(&format!("  {error}"));
+            figures.add_failure(&target.name, error.to_string());
+            Ok(())
+        }
+        outcome => outcome,
+    }
 }
 
 /// Those that are measured with all operations.
@@ -245,13 +268,14 @@ fn floodable(running: &Running) -> impl Iterator<Item = &Arc<Target>> {
 
 /// Peers cannot be started again: what they keep after all loads counts for them.
 async fn memory_of_peers(running: &Running, figures: &mut Figures) -> Result<()> {
-    let own: Vec<&str> = running.servers.iter().map(|(name, _)| *name).collect();
-    let peers: Vec<_> =
-        floodable(running).filter(|target| !own.contains(&target.name.as_str())).collect();
+    let peers: Vec<_> = floodable(running).filter(|target| target.is_peer).collect();
     for target in &peers {
         tell(&format!("2 000 sign-ins: {}", target.name));
-        let population = Population::create(target).await?;
-        workloads::sign_in_times(&population, SIGN_INS).await?;
+        let outcome = match Population::create(target).await {
+            Ok(population) => workloads::sign_in_times(&population, SIGN_INS).await,
+            Err(error) => Err(error),
+        };
+        unless_peer(target, outcome, figures)?;
     }
     if !peers.is_empty() {
         sleep(SETTLE).await;

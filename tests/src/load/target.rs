@@ -28,6 +28,8 @@ pub struct Target {
     pub workloads: Vec<Workload>,
     /// The clients that refresh at the same time.
     pub refreshing: usize,
+    /// Another server: what it does not answer is a line of the table, and not the end of the run.
+    pub is_peer: bool,
     client: Client,
     /// What its preparation has taken.
     prepared: Values,
@@ -53,8 +55,16 @@ impl Target {
         let workloads = Workload::all_of(&description);
         let client = Client::new(base.trim_end_matches('/'));
         let prepared = Values::new();
-        let mut target =
-            Target { name, description, processes, workloads, refreshing: 64, client, prepared };
+        let mut target = Target {
+            name,
+            description,
+            processes,
+            workloads,
+            refreshing: 64,
+            is_peer: false,
+            client,
+            prepared,
+        };
         let mut values = target.account("unnamed")?;
         match target.run(Operation::Prepare, &mut values).await {
             Outcome::Done => {}
