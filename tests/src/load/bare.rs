@@ -3,7 +3,9 @@
 
 use std::hint::black_box;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use argon2::{Algorithm, Argon2, Version};
@@ -32,6 +34,7 @@ use super::target::random_text;
 use super::usage::Processes;
 
 pub const KERNEL: &str = "hash by the kernel, ms CPU";
+pub const KERNEL_AT_ONCE: &str = "hash by the kernel while each core hashes, ms CPU";
 pub const RUST_CRYPTO: &str = "hash by RustCrypto, ms CPU";
 pub const MAC: &str = "HMAC-SHA-256, µs CPU";
 pub const VERIFIED: &str = "HS256 verified, µs CPU";
@@ -67,11 +70,9 @@ pub fn hashes(figures: &mut Figures) -> Result<()> {
     let peer = Argon2::new(Algorithm::Argon2id, Version::V0x13, peer_params);
     let (mut own, mut peers) = (Vec::new(), Vec::new());
     for _ in 0..HASHES {
-        let (mut tag, mut peer_tag) = ([0; 32], [0; 32]);
+        let mut peer_tag = [0; 32];
         let began = thread_cpu();
-        kernel
-            .hash(black_box(PASSWORD), SALT, params, &mut memory, &mut tag)
-            .map_err(|error| format!("the kernel: {error:?}"))?;
+        let tag = kernel_hash(kernel, params, &mut memory)?;
         let between = thread_cpu();
         peer.hash_password_into_with_memory(
             black_box(PASSWORD),
@@ -90,6 +91,43 @@ pub fn hashes(figures: &mut Figures) -> Result<()> {
         figures.add(BARE, name, median_of(values).unwrap_or(f64::NAN));
     }
     Ok(())
+}
+
+/// The kernel's hash while the server's threads would all hash: they share memory, and often a core.
+pub fn hashes_at_once(figures: &mut Figures) -> Result<()> {
+    let Hashing { memory_kib, time, threads, .. } = Hashing::default();
+    let params = Params::new(memory_kib, time).ok_or("the cost is not one of the kernel's")?;
+    let running = AtomicUsize::new(threads);
+    let hash_until_all_have = || -> Result<Vec<f64>> {
+        let mut memory = Memory::new(params.block_count())?;
+        let mut took = Vec::new();
+        for round in 1.. {
+            let began = thread_cpu();
+            kernel_hash(Kernel::best(), params, &mut memory)?;
+            took.push((thread_cpu() - began) * 1e3);
+            // Those that end earlier go on beside the others, without being counted.
+            let last = round == HASHES && running.fetch_sub(1, Ordering::Relaxed) == 1;
+            if last || (round > HASHES && running.load(Ordering::Relaxed) == 0) {
+                break;
+            }
+        }
+        took.truncate(HASHES);
+        Ok(took)
+    };
+    let took = thread::scope(|scope| {
+        let hashing: Vec<_> = (0..threads).map(|_| scope.spawn(hash_until_all_have)).collect();
+        let joined = hashing.into_iter().map(|thread| thread.join().map_err(|_| "a panic")?);
+        joined.collect::<Result<Vec<_>>>()
+    })?;
+    figures.add(BARE, KERNEL_AT_ONCE, median_of(took.concat()).unwrap_or(f64::NAN));
+    Ok(())
+}
+
+fn kernel_hash(kernel: Kernel, params: Params, memory: &mut Memory) -> Result<[u8; 32]> {
+    let mut tag = [0; 32];
+    let hashed = kernel.hash(black_box(PASSWORD), SALT, params, memory, &mut tag);
+    hashed.map_err(|error| format!("the kernel: {error:?}"))?;
+    Ok(tag)
 }
 
 /// The MAC of a token, and the check of a token with it.

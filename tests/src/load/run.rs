@@ -213,6 +213,7 @@ async fn idle(running: &Running, figures: &mut Figures) {
 
 async fn bare_limits(plan: &Plan, running: &Running, figures: &mut Figures) -> Result<()> {
     bare::hashes(figures)?;
+    bare::hashes_at_once(figures)?;
     bare::macs(figures)?;
     bare::commits(figures, &plan.directory, plan.length).await?;
     bare::store(figures, &plan.directory, plan.length).await?;
