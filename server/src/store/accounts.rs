@@ -1,6 +1,8 @@
 //! Table `accounts`: one row per account. Ids are never reused, because issued tokens contain them.
 //! A row is deleted with its account, and its identifiers and identities with it.
 
+use super::account_names::Names;
+use super::engine_text::EngineText;
 use super::events::{AccountChange, Event, NewEvent, PasswordBy};
 use super::many_rows::{for_statements, with_rows};
 use super::{Engine, Tx, from_row, on, postgres, sqlite};
@@ -72,15 +74,17 @@ from_row!(Account {
     foreign_not_before,
     undated_refused,
     language,
-    email,
-    email_verified_at,
-    email_owned_at,
-    former_email,
-    pending_email,
-    pending_email_until,
-    phone,
-    username,
-    foreign_id,
+    foreign_id;
+    Names {
+        email,
+        email_verified_at,
+        email_owned_at,
+        former_email,
+        pending_email,
+        pending_email_until,
+        phone,
+        username,
+    }
 });
 
 /// What a sign-in reads: the account's id, state and stored password.
@@ -109,62 +113,45 @@ pub struct NewAccount {
     pub created_at: i64,
 }
 
-/// The columns of [`Account`]. Each identifier is a subquery, not a join: the plan is the same for
-/// every mix of kinds of identifiers, and the cost does not grow with the number of accounts. A
-/// statement that changes the row can return the columns too.
+/// The columns of [`Account`], for SQLite or Postgres. A statement that changes the row can return them
+/// too.
 macro_rules! account_columns {
-    () => {
-        "accounts.id, accounts.display_name, accounts.sign_up_name, accounts.is_active, accounts.awaits_activation,
-         accounts.password is not null as has_password, accounts.password_proved,
-         accounts.password_voided, accounts.password_by_sign_in_at, accounts.is_superuser,
-         accounts.created_at,
-         accounts.last_sign_in_at, accounts.imported, accounts.joined_at, accounts.foreign_not_before,
-         accounts.undated_refused, accounts.language, accounts.foreign_id,
-         (select e.shown from identifiers e
-          where e.account_id = accounts.id and e.kind = 'email' and e.left_at is null) as email,
-         (select e.verified_at from identifiers e
-          where e.account_id = accounts.id and e.kind = 'email' and e.left_at is null)
-             as email_verified_at,
-         (select e.owned_at from identifiers e
-          where e.account_id = accounts.id and e.kind = 'email' and e.left_at is null)
-             as email_owned_at,
-         (select f.shown from identifiers f
-          where f.account_id = accounts.id and f.left_at is not null
-            and f.verified_at is not null
-          order by f.left_at desc, f.created_at desc
-          limit 1) as former_email,
-         (select t.address from one_time_tokens t
-          where t.account_id = accounts.id and t.purpose = 'email_confirm' and t.spent_at is null)
-             as pending_email,
-         (select t.expires_at from one_time_tokens t
-          where t.account_id = accounts.id and t.purpose = 'email_confirm' and t.spent_at is null)
-             as pending_email_until,
-         (select p.shown from identifiers p
-          where p.account_id = accounts.id and p.kind = 'phone' and p.left_at is null) as phone,
-         (select u.shown from identifiers u
-          where u.account_id = accounts.id and u.kind = 'username' and u.left_at is null) as username"
+    ($engine:ident) => {
+        concat!(
+            "accounts.id, accounts.display_name, accounts.sign_up_name, accounts.is_active,
+             accounts.awaits_activation, accounts.password is not null as has_password,
+             accounts.password_proved, accounts.password_voided, accounts.password_by_sign_in_at,
+             accounts.is_superuser, accounts.created_at, accounts.last_sign_in_at,
+             accounts.imported, accounts.joined_at, accounts.foreign_not_before,
+             accounts.undated_refused, accounts.language, accounts.foreign_id, ",
+            $crate::store::account_names::name_columns!($engine)
+        )
     };
 }
 pub(super) use account_columns;
 
-pub async fn account(tx: &mut Tx, id: i64) -> Result<Option<Account>> {
-    Ok(on!(tx, db => sqlx::query_as(
-        concat!("select ", account_columns!(), " from accounts where id = $1"),
-    ).bind(id).fetch_optional(db).await)?)
-}
-
-/// Up to `$2` accounts with ids above `$1`, in their order.
-macro_rules! select_accounts_after {
-    () => {
-        concat!("select ", account_columns!(), " from accounts where id > $1 order by id limit $2")
+/// Reads accounts; the rest of the statement follows.
+macro_rules! select_accounts {
+    ($rest:literal) => {
+        EngineText {
+            sqlite: concat!("select ", account_columns!(sqlite), " from accounts ", $rest),
+            postgres: concat!("select ", account_columns!(postgres), " from accounts ", $rest),
+        }
     };
 }
 
+pub async fn account(tx: &mut Tx, id: i64) -> Result<Option<Account>> {
+    let statement = select_accounts!("where id = $1").of(tx);
+    Ok(on!(tx, db => sqlx::query_as(statement).bind(id).fetch_optional(db).await)?)
+}
+
+/// Up to `$2` accounts with ids above `$1`, in their order.
+const ACCOUNTS_AFTER: EngineText = select_accounts!("where id > $1 order by id limit $2");
+
 /// Up to `limit` accounts with ids above `after`, in their order.
 pub async fn accounts_after(tx: &mut Tx, after: i64, limit: i64) -> Result<Vec<Account>> {
-    Ok(on!(tx, db => sqlx::query_as(
-        select_accounts_after!(),
-    ).bind(after).bind(limit).fetch_all(db).await)?)
+    let statement = ACCOUNTS_AFTER.of(tx);
+    Ok(on!(tx, db => sqlx::query_as(statement).bind(after).bind(limit).fetch_all(db).await)?)
 }
 
 /// The credentials of an identifier, as a client in this network finds them.
@@ -491,6 +478,21 @@ pub async fn registered_below(tx: &mut Tx, id: i64, limit: i64) -> Result<Vec<i6
     ).bind(id).bind(limit).fetch_all(db).await)?)
 }
 
+macro_rules! update_signed_in {
+    ($engine:ident) => {
+        concat!(
+            "update accounts set last_sign_in_at = $2
+             where id = $1 and is_active = true and password_version = $3
+               and password is not null
+             returning ",
+            account_columns!($engine),
+        )
+    };
+}
+
+const UPDATE_SIGNED_IN: EngineText =
+    EngineText { sqlite: update_signed_in!(sqlite), postgres: update_signed_in!(postgres) };
+
 /// Records a sign-in with the password of this version; `None` if the account was suspended or
 /// deleted, or its password changed, in the meantime. On Postgres the names are those from before a
 /// change that the statement had to wait for: a token with such a name is refused at its first use.
@@ -500,14 +502,9 @@ pub async fn update_signed_in(
     at: i64,
     version: i64,
 ) -> Result<Option<Account>> {
+    let statement = UPDATE_SIGNED_IN.of(tx);
     Ok(on!(tx, db => sqlx::query_as(
-        concat!(
-            "update accounts set last_sign_in_at = $2
-             where id = $1 and is_active = true and password_version = $3
-               and password is not null
-             returning ",
-            account_columns!(),
-        ),
+        statement,
     ).bind(id).bind(at).bind(version).fetch_optional(db).await)?)
 }
 
@@ -781,6 +778,8 @@ pub async fn passwords_between(tx: &mut Tx, first: i64, last: i64) -> Result<Vec
 
 #[cfg(test)]
 mod tests {
+    use sqlx::AssertSqlSafe;
+
     use super::*;
     use crate::store::connect;
 
@@ -791,8 +790,9 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let store = connect(None, dir.path()).await.expect("a new database");
         let mut tx = store.read().await.expect("a connection");
+        let explain = AssertSqlSafe(format!("explain query plan {}", ACCOUNTS_AFTER.sqlite));
         let plan: sqlx::Result<Vec<(i64, i64, i64, String)>> = on!(tx, db => sqlx::query_as(
-            concat!("explain query plan ", select_accounts_after!()),
+            explain,
         ).bind(0_i64).bind(500_i64).fetch_all(db).await);
         let steps: Vec<String> = plan.expect("a plan").into_iter().map(|(.., step)| step).collect();
         assert!(steps.iter().any(|step| step.starts_with("SEARCH accounts")), "{steps:#?}");

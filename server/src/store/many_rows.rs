@@ -1,7 +1,10 @@
 //! Statements that store many rows at once: a million statements take minutes.
 
+use std::sync::OnceLock;
+
 use sqlx::AssertSqlSafe;
 
+use super::engine_text::EngineText;
 use super::{Handle, Tx};
 
 /// How many rows one statement stores if there are as many. SQLite takes 32 766 values, Postgres 65 535.
@@ -20,19 +23,58 @@ pub fn for_statements<T>(mut rows: Vec<T>) -> Vec<Vec<T>> {
     statements
 }
 
-/// With how many rows a statement of `count` rows is sent, so that few different ones stay prepared:
-/// rows without values fill it up.
-pub fn padded(count: usize) -> usize {
-    count.next_power_of_two()
-}
-
 /// The statement with as many rows of so many values in the place of `{rows}`.
 pub fn with_rows(tx: &Tx, statement: &str, rows: usize, columns: usize) -> AssertSqlSafe<String> {
     AssertSqlSafe(match tx.handle {
-        // For each numbered value that is bound, SQLite searches all of them.
-        Handle::Sqlite(_) => filled(statement, rows, columns, |_| "?".to_owned()),
-        Handle::Postgres(_) => filled(statement, rows, columns, |place| format!("${place}")),
+        Handle::Sqlite(_) => for_sqlite(statement, rows, columns),
+        Handle::Postgres(_) => for_postgres(statement, rows, columns),
     })
+}
+
+/// How many sizes a [`PaddedStatement`] has: 1, 2, 4, and so on up to 64 rows.
+const SIZES: usize = 7;
+
+/// A statement for few rows, up to 64, that is asked often. Rows without values fill it up to a power
+/// of two, so that few different ones stay prepared; each is written once.
+pub struct PaddedStatement {
+    /// With `{rows}` in the place of the rows.
+    statement: EngineText,
+    columns: usize,
+    sqlite: [OnceLock<String>; SIZES],
+    postgres: [OnceLock<String>; SIZES],
+}
+
+impl PaddedStatement {
+    pub const fn new(statement: EngineText, columns: usize) -> Self {
+        PaddedStatement {
+            statement,
+            columns,
+            sqlite: [const { OnceLock::new() }; SIZES],
+            postgres: [const { OnceLock::new() }; SIZES],
+        }
+    }
+
+    /// The statement for so many rows, and how many it has then.
+    pub fn for_rows(&'static self, tx: &Tx, count: usize) -> (&'static str, usize) {
+        let size = (count.next_power_of_two().ilog2() as usize).min(SIZES - 1);
+        let rows = 1 << size;
+        let text = match tx.handle {
+            Handle::Sqlite(_) => self.sqlite[size]
+                .get_or_init(|| for_sqlite(self.statement.sqlite, rows, self.columns)),
+            Handle::Postgres(_) => self.postgres[size]
+                .get_or_init(|| for_postgres(self.statement.postgres, rows, self.columns)),
+        };
+        (text, rows)
+    }
+}
+
+fn for_sqlite(statement: &str, rows: usize, columns: usize) -> String {
+    // For each numbered value that is bound, SQLite searches all of them.
+    filled(statement, rows, columns, |_| "?".to_owned())
+}
+
+fn for_postgres(statement: &str, rows: usize, columns: usize) -> String {
+    filled(statement, rows, columns, |place| format!("${place}"))
 }
 
 fn filled(

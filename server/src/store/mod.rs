@@ -4,6 +4,7 @@
 //! `postgres` manages connections.
 
 pub mod account_attributes;
+mod account_names;
 pub mod accounts;
 pub mod adopted;
 mod announcements;
@@ -11,6 +12,7 @@ pub mod api_numbers;
 pub mod batches;
 mod connect;
 pub mod effects;
+mod engine_text;
 mod event_names;
 pub mod events;
 mod group_commit;
@@ -60,17 +62,25 @@ macro_rules! on {
 pub(crate) use on;
 
 /// Reads a struct from the columns that have the names of its fields, or other names, or from all
-/// that another struct reads; on both engines. A derive macro would do the same; with it, both drivers
+/// that another struct reads, whose fields it may also have itself; on both engines. A derive macro would do the same; with it, both drivers
 /// and SQLite are compiled a second time, for the compiler.
 macro_rules! from_row {
-    ($name:ident { $($field:ident $(= $from:tt)?),+ $(,)? }) => {
-        $crate::store::from_row!(sqlx::sqlite::SqliteRow => $name { $($field $(= $from)?),+ });
-        $crate::store::from_row!(sqlx::postgres::PgRow => $name { $($field $(= $from)?),+ });
+    ($name:ident { $($field:ident $(= $from:tt)?),+ $(; $part:ident { $($own:ident),+ $(,)? })? $(,)? }) => {
+        $crate::store::from_row!(sqlx::sqlite::SqliteRow =>
+            $name { $($field $(= $from)?),+ $(; $part { $($own),+ })? });
+        $crate::store::from_row!(sqlx::postgres::PgRow =>
+            $name { $($field $(= $from)?),+ $(; $part { $($own),+ })? });
     };
-    ($row:ty => $name:ident { $($field:ident $(= $from:tt)?),+ }) => {
+    ($row:ty => $name:ident {
+        $($field:ident $(= $from:tt)?),+ $(; $part:ident { $($own:ident),+ })?
+    }) => {
         impl sqlx::FromRow<'_, $row> for $name {
             fn from_row(row: &$row) -> sqlx::Result<Self> {
-                Ok($name { $($field: $crate::store::from_row!(row, $field $(= $from)?)),+ })
+                $(let $part { $($own),+ } = sqlx::FromRow::from_row(row)?;)?
+                Ok($name {
+                    $($field: $crate::store::from_row!(row, $field $(= $from)?),)+
+                    $($($own),+)?
+                })
             }
         }
     };

@@ -8,9 +8,10 @@
 use std::collections::HashSet;
 
 use super::accounts::{Account, account_columns};
+use super::engine_text::EngineText;
 use super::events::{self, Ending, Event, NewEvent, SignedInBy};
-use super::many_rows::{padded, with_rows};
-use super::{Handle, Tx, from_row, on};
+use super::many_rows::PaddedStatement;
+use super::{Tx, from_row, on};
 use crate::error::Result;
 
 /// A sign-in. `generation` counts rotations. `signed_in_at` is `None` if this server did not see
@@ -86,12 +87,15 @@ macro_rules! is_unended {
 /// both.
 macro_rules! session_columns {
     () => {
+        session_columns!(is_unended!())
+    };
+    ($is_unended:expr) => {
         concat!(
             "sessions.id as session_id, sessions.account_id, policy, key_hash, refresh_hash,
              client_id, device_name, generation, refresh_secret, attempt_hash,
              sessions.created_at as opened_at, signed_in_at, last_used_at, access_expires_at,
              expires_at, absolute_expires_at, not ",
-            is_unended!(),
+            $is_unended,
             " as has_ended"
         )
     };
@@ -141,28 +145,36 @@ struct Placed {
 
 from_row!(Placed { place, found = FoundSession });
 
-/// The sessions of these ids with their accounts, in the order of the questions.
-pub async fn found_sessions(
-    tx: &mut Tx,
-    asked: &[SessionAsked],
-) -> Result<Vec<Option<FoundSession>>> {
-    let rows = padded(asked.len());
-    let statement = with_rows(
-        tx,
+macro_rules! find_sessions {
+    ($engine:ident) => {
         concat!(
             "with asked (place, asked_id, network) as (values {rows})
              select place, ",
-            session_columns!(),
+            // As in `is_unended`, by the account that is joined anyway.
+            session_columns!(
+                "(ended_at is null and accounts.session_generation = sessions.account_generation)"
+            ),
             ", ",
-            account_columns!(),
+            account_columns!($engine),
             ", ",
             place_known_until!("asked.network"),
             " from asked join sessions on sessions.id = asked_id
               join accounts on accounts.id = sessions.account_id",
-        ),
-        rows,
-        3,
-    );
+        )
+    };
+}
+
+static FIND: PaddedStatement = PaddedStatement::new(
+    EngineText { sqlite: find_sessions!(sqlite), postgres: find_sessions!(postgres) },
+    3,
+);
+
+/// The sessions of these ids, up to 64, with their accounts, in the order of the questions.
+pub async fn found_sessions(
+    tx: &mut Tx,
+    asked: &[SessionAsked],
+) -> Result<Vec<Option<FoundSession>>> {
+    let (statement, rows) = FIND.for_rows(tx, asked.len());
     let placed: Vec<Placed> = on!(tx, db => {
         let mut query = sqlx::query_as(statement);
         for (place, asked) in (0_i64..).zip(asked) {
@@ -466,9 +478,10 @@ pub struct Rotation {
     pub dialect: Option<&'static str>,
 }
 
-/// Spends the tokens of the rotations in this place, where the accounts are active.
+/// Spends the tokens of `rotations`, where the accounts are active: for each of them there is the row
+/// that meets this condition.
 macro_rules! spend_tokens {
-    ($rotations:literal) => {
+    ($rotations:expr, $condition:expr) => {
         concat!(
             "with rotations (session_id, spent, attempt, used_at, access_ends_at, ends_at) as (
                  values {rows})
@@ -479,42 +492,69 @@ macro_rules! spend_tokens {
                                                       then tokens_end_at else access_ends_at end
              from ",
             $rotations,
-            " where id = session_id and generation = spent and expires_at > used_at and ",
-            is_refreshable!(),
+            " where ",
+            $condition,
             " returning id",
         )
     };
 }
 
-const SPEND: &str = spend_tokens!("rotations");
-/// The same, without waiting for a row that another transaction holds: it must not hold up the others,
-/// and who waits for nothing causes no deadlock.
-const SPEND_IF_FREE: &str = spend_tokens!(
-    "(select rotations.* from rotations join sessions free on free.id = session_id
-      for no key update of free skip locked) rotations"
+macro_rules! spend_tokens_of_sessions {
+    () => {
+        spend_tokens!(
+            "rotations",
+            concat!(
+                "id = session_id and generation = spent and expires_at > used_at and ",
+                is_refreshable!()
+            )
+        )
+    };
+}
+
+/// Waits for a row that another transaction holds.
+static SPEND: PaddedStatement = PaddedStatement::new(
+    EngineText { sqlite: spend_tokens_of_sessions!(), postgres: spend_tokens_of_sessions!() },
+    6,
+);
+/// On Postgres, a row that another transaction holds is left out: it must not hold up the others, and
+/// who waits for nothing causes no deadlock. Each row is found by its id alone, whatever the
+/// statistics say: right after an import they know of no session, and a plan by the index of unended
+/// sessions would read all of them.
+static SPEND_IF_FREE: PaddedStatement = PaddedStatement::new(
+    EngineText {
+        sqlite: spend_tokens_of_sessions!(),
+        postgres: spend_tokens!(
+            concat!(
+                "(select rotations.*, free.place
+                  from rotations cross join lateral (
+                      select sessions.ctid as place from sessions
+                      where id = session_id and generation = spent and expires_at > used_at and ",
+                is_refreshable!(),
+                " limit 1
+                      for no key update of sessions skip locked) free) rotations"
+            ),
+            "sessions.ctid = place"
+        ),
+    },
+    6,
 );
 
 /// Spends a derived refresh token, if the account is active: of concurrent requests, exactly one gets
 /// true.
 pub async fn rotate_derived(tx: &mut Tx, rotation: &Rotation) -> Result<bool> {
-    let spent = execute_spending(tx, SPEND, &[rotation]).await?;
+    let spent = execute_spending(tx, &SPEND, &[rotation]).await?;
     Ok(!spent.is_empty())
 }
 
-/// The same for many tokens, in their order. False says nothing of the reason: the session may just be
+/// The same for many tokens, up to 64, in their order. False says nothing of the reason: the session may just be
 /// in use by another transaction, or two of the tokens are of one session.
 pub async fn rotate_many(tx: &mut Tx, rotations: &[Rotation]) -> Result<Vec<bool>> {
-    let statement = match tx.handle {
-        // There is one writer.
-        Handle::Sqlite(_) => SPEND,
-        Handle::Postgres(_) => SPEND_IF_FREE,
-    };
     let mut sessions = HashSet::new();
     let is_first: Vec<_> =
         rotations.iter().map(|rotation| sessions.insert(rotation.session)).collect();
     let firsts = rotations.iter().zip(&is_first).filter(|(_, is_first)| **is_first);
     let firsts: Vec<_> = firsts.map(|(rotation, _)| rotation).collect();
-    let spent = execute_spending(tx, statement, &firsts).await?;
+    let spent = execute_spending(tx, &SPEND_IF_FREE, &firsts).await?;
     let is_spent =
         |(rotation, is_first): (&Rotation, bool)| is_first && spent.contains(&rotation.session);
     Ok(rotations.iter().zip(is_first).map(is_spent).collect())
@@ -523,11 +563,10 @@ pub async fn rotate_many(tx: &mut Tx, rotations: &[Rotation]) -> Result<Vec<bool
 /// The sessions whose tokens were spent; each must be there once.
 async fn execute_spending(
     tx: &mut Tx,
-    statement: &str,
+    statement: &'static PaddedStatement,
     rotations: &[&Rotation],
 ) -> Result<HashSet<i64>> {
-    let rows = padded(rotations.len());
-    let statement = with_rows(tx, statement, rows, 6);
+    let (statement, rows) = statement.for_rows(tx, rotations.len());
     let spent: Vec<i64> = on!(tx, db => {
         let mut query = sqlx::query_scalar(statement);
         for rotation in rotations {
@@ -820,11 +859,12 @@ macro_rules! put_off_used {
 /// expired, because they were used since; returns how many. It changes live sessions, so it should be a
 /// write of its own. A use leaves `sweep_at` as it is, because it would change an index each time.
 pub async fn put_off_used(tx: &mut Tx, now: i64, limit: i64) -> Result<u64> {
-    let statement = match tx.handle {
-        Handle::Sqlite(_) => put_off_used!(""),
+    let statement = EngineText {
+        sqlite: put_off_used!(""),
         // A row that another transaction holds is left for the next sweep.
-        Handle::Postgres(_) => put_off_used!("for no key update skip locked"),
+        postgres: put_off_used!("for no key update skip locked"),
     };
+    let statement = statement.of(tx);
     Ok(on!(tx, db => sqlx::query(statement)
         .bind(now).bind(limit).execute(db).await.map(|done| done.rows_affected()))?)
 }
