@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::oneshot;
+use tokio::task::yield_now;
 use tokio::time::{Instant, timeout};
 
 use super::BoxFuture;
@@ -106,7 +107,10 @@ impl<Q: Clone + Send + Sync + 'static, A: Send + 'static> Batches<Q, A> {
     }
 
     async fn ask_all(self, mut begun: Instant) {
-        while let Some(batch) = self.next(&mut begun) {
+        loop {
+            // Requests that are ready to ask do so first.
+            yield_now().await;
+            let Some(batch) = self.next(&mut begun) else { return };
             let (questions, answers): (Vec<Q>, Vec<_>) =
                 batch.into_iter().map(|asked| (asked.question, asked.answer)).unzip();
             let questions: Arc<[Q]> = questions.into();
@@ -188,7 +192,7 @@ fn gone() -> Error {
 #[cfg(test)]
 mod tests {
     use tokio::sync::mpsc;
-    use tokio::task::{JoinHandle, yield_now};
+    use tokio::task::JoinHandle;
 
     use super::*;
 
