@@ -15,10 +15,11 @@ use tokio::time::{Instant, timeout};
 
 use super::BoxFuture;
 use super::group_commit::ANSWER_LIMIT;
+use super::many_rows::MOST_ROWS;
 use crate::error::{Error, Fault, Result};
 
 /// How many requests one statement answers.
-const MOST: usize = 64;
+const MOST: usize = MOST_ROWS;
 /// A statement that takes longer may be on a dead connection: another one begins for those that wait.
 const SLOW: Duration = Duration::from_millis(100);
 /// How many statements may be under way if all are slow.
@@ -107,10 +108,7 @@ impl<Q: Clone + Send + Sync + 'static, A: Send + 'static> Batches<Q, A> {
     }
 
     async fn ask_all(self, mut begun: Instant) {
-        loop {
-            // Requests that are ready to ask do so first.
-            yield_now().await;
-            let Some(batch) = self.next(&mut begun) else { return };
+        while let Some(batch) = self.next(&mut begun) {
             let (questions, answers): (Vec<Q>, Vec<_>) =
                 batch.into_iter().map(|asked| (asked.question, asked.answer)).unzip();
             let questions: Arc<[Q]> = questions.into();
@@ -128,6 +126,8 @@ impl<Q: Clone + Send + Sync + 'static, A: Send + 'static> Batches<Q, A> {
                 }
                 Err(error) => self.answer_after(error, &questions, answers).await,
             }
+            // Requests that are ready to ask do so before the next statement begins.
+            yield_now().await;
         }
     }
 
