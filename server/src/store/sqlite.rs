@@ -25,6 +25,9 @@ use super::postgres::ACQUIRE_LIMIT;
 /// Longer than SQLite waits for a lock: a disk that hangs must not block requests for ever.
 const DISK_LIMIT: Duration = Duration::from_secs(10);
 
+/// A connection that has not been used for so long is closed: each keeps pages of the file in memory.
+const UNUSED: Duration = Duration::from_secs(30);
+
 type Step = Either<SqliteQueryResult, SqliteRow>;
 
 /// How many commands the threads of the connections were given; clones share the count.
@@ -85,8 +88,14 @@ impl Pool {
                 PoolError::Closed => sqlx::Error::PoolClosed,
                 _ => sqlx::Error::PoolTimedOut,
             })?;
+        self.close_unused(UNUSED);
         let commands = self.commands.clone();
         Ok(Lease { object: Some(object), commands, is_answered: true, is_limited: true })
+    }
+
+    /// Closes idle connections that have not been used for so long.
+    fn close_unused(&self, unused: Duration) {
+        drop(self.idle.retain(|_, metrics| metrics.last_used() < unused));
     }
 
     /// A connection that does not belong to the pool.
@@ -235,6 +244,22 @@ fn is_no_answer(error: &sqlx::Error) -> bool {
 mod tests {
     use super::*;
     use crate::error::Error;
+
+    #[tokio::test]
+    async fn connections_without_use_are_closed_but_for_one() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let file = dir.path().join("file.sqlite3");
+        let options = SqliteConnectOptions::new().filename(file).create_if_missing(true);
+        let pool = Pool::new(options, 4, &Commands::default()).expect("a pool");
+        let both = (pool.acquire().await.expect("one"), pool.acquire().await.expect("another"));
+        drop(both);
+        let in_use = pool.acquire().await.expect("one of them");
+        pool.close_unused(UNUSED);
+        assert_eq!(pool.connections().open, 2);
+        pool.close_unused(Duration::ZERO);
+        assert_eq!(pool.connections().open, 1);
+        drop(in_use);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn statement_on_a_disk_that_hangs_times_out() {
