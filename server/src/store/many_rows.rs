@@ -31,10 +31,12 @@ pub fn with_rows(tx: &Tx, statement: &str, rows: usize, columns: usize) -> Asser
     })
 }
 
-/// How many sizes a [`PaddedStatement`] has: 1, 2, 4, and so on up to 64 rows.
-const SIZES: usize = 7;
+/// The most rows of a [`PaddedStatement`].
+pub const MOST_ROWS: usize = 64;
+/// How many sizes it has: 1, 2, 4, and so on.
+const SIZES: usize = MOST_ROWS.ilog2() as usize + 1;
 
-/// A statement for few rows, up to 64, that is asked often. Rows without values fill it up to a power
+/// A statement for few rows, up to [`MOST_ROWS`], that is asked often. Rows without values fill it up to a power
 /// of two, so that few different ones stay prepared; each is written once.
 pub struct PaddedStatement {
     /// With `{rows}` in the place of the rows.
@@ -54,15 +56,19 @@ impl PaddedStatement {
         }
     }
 
-    /// The statement for so many rows, and how many it has then.
+    /// The statement for at least so many rows, and how many it has.
     pub fn for_rows(&'static self, tx: &Tx, count: usize) -> (&'static str, usize) {
+        self.text(count, matches!(tx.handle, Handle::Sqlite(_)))
+    }
+
+    fn text(&'static self, count: usize, is_sqlite: bool) -> (&'static str, usize) {
+        debug_assert!(count <= MOST_ROWS, "{count} rows");
         let size = (count.next_power_of_two().ilog2() as usize).min(SIZES - 1);
         let rows = 1 << size;
-        let text = match tx.handle {
-            Handle::Sqlite(_) => self.sqlite[size]
-                .get_or_init(|| for_sqlite(self.statement.sqlite, rows, self.columns)),
-            Handle::Postgres(_) => self.postgres[size]
-                .get_or_init(|| for_postgres(self.statement.postgres, rows, self.columns)),
+        let EngineText { sqlite, postgres } = self.statement;
+        let text = match is_sqlite {
+            true => self.sqlite[size].get_or_init(|| for_sqlite(sqlite, rows, self.columns)),
+            false => self.postgres[size].get_or_init(|| for_postgres(postgres, rows, self.columns)),
         };
         (text, rows)
     }
@@ -101,6 +107,18 @@ mod tests {
             let statements = for_statements((0..count).collect());
             assert!(statements.iter().all(|rows| matches!(rows.len(), 1 | ROWS)));
             assert_eq!(statements.concat(), (0..count).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn padded_statement_has_a_power_of_two_of_rows() {
+        static STATEMENT: PaddedStatement =
+            PaddedStatement::new(EngineText { sqlite: "{rows}", postgres: "{rows}" }, 1);
+        for (count, rows) in [(0, 1), (1, 1), (2, 2), (3, 4), (33, 64), (MOST_ROWS, MOST_ROWS)] {
+            let (text, given) = STATEMENT.text(count, true);
+            assert_eq!((given, text.matches('?').count()), (rows, rows));
+            let (text, given) = STATEMENT.text(count, false);
+            assert_eq!((given, text.matches('$').count()), (rows, rows));
         }
     }
 

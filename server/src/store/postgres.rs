@@ -87,12 +87,17 @@ impl Pool {
             ("idle_in_transaction_session_timeout", SERVER_TRANSACTION_LIMIT),
             // To compile a plan takes a second, and no statement here runs so long.
             ("jit", "off"),
-            // As on an SSD: statements look up few rows, by indexes that are in memory.
-            ("random_page_cost", "1.1"),
             ("tcp_keepalives_idle", idle),
             ("tcp_keepalives_interval", interval),
             ("tcp_keepalives_count", count),
         ]);
+        // Statements look up few rows. With the default, which is that of a disk that turns, small tables
+        // are read as a whole. The URL may name another value.
+        let names_it = options.get_options().is_some_and(|all| all.contains("random_page_cost"));
+        let options = match names_it {
+            true => options,
+            false => options.options([("random_page_cost", "1.1")]),
+        };
         // The connection that was used last is the one that most probably still works.
         let idle = managed::Pool::builder(Manager(options))
             .max_size(CONNECTIONS)

@@ -150,7 +150,7 @@ macro_rules! find_sessions {
         concat!(
             "with asked (place, asked_id, network) as (values {rows})
              select place, ",
-            // As in `is_unended`, by the account that is joined anyway.
+            // The condition of `is_unended`, without a second look for the account.
             session_columns!(
                 "(ended_at is null and accounts.session_generation = sessions.account_generation)"
             ),
@@ -478,8 +478,8 @@ pub struct Rotation {
     pub dialect: Option<&'static str>,
 }
 
-/// Spends the tokens of `rotations`, where the accounts are active: for each of them there is the row
-/// that meets this condition.
+/// Spends tokens. The condition joins each of `rotations` to its session; with it, all that a refresh
+/// needs must be checked.
 macro_rules! spend_tokens {
     ($rotations:expr, $condition:expr) => {
         concat!(
@@ -511,15 +511,18 @@ macro_rules! spend_tokens_of_sessions {
     };
 }
 
-/// Waits for a row that another transaction holds.
+/// Waits for a row that another transaction holds, and sees what that has made of it.
 static SPEND: PaddedStatement = PaddedStatement::new(
     EngineText { sqlite: spend_tokens_of_sessions!(), postgres: spend_tokens_of_sessions!() },
     6,
 );
-/// On Postgres, a row that another transaction holds is left out: it must not hold up the others, and
-/// who waits for nothing causes no deadlock. Each row is found by its id alone, whatever the
-/// statistics say: right after an import they know of no session, and a plan by the index of unended
-/// sessions would read all of them.
+/// On Postgres, a row that another transaction holds, or has changed since this statement began, is
+/// left out: it must not hold up the others, and who waits for nothing causes no deadlock. [`SPEND`]
+/// then decides.
+///
+/// Rows are found one by one (`lateral` with a limit). A join of both tables may be planned by the
+/// index of unended sessions, which reads all of them if the statistics know of none yet, as after an
+/// import.
 static SPEND_IF_FREE: PaddedStatement = PaddedStatement::new(
     EngineText {
         sqlite: spend_tokens_of_sessions!(),
