@@ -22,6 +22,7 @@ pub const DJANGO_ARGON2: &str = "Django, argon2id";
 pub const POCKETBASE: &str = "PocketBase";
 
 pub const STARTED: &str = "start, ms";
+pub const FIRST_STARTED: &str = "start with an empty database, ms";
 pub const IDLE: &str = "idle, MiB";
 pub const SETTLED: &str = "40 s after 2 000 sign-ins, MiB";
 pub const PEAK: &str = "highest in the flood, MiB";

@@ -31,6 +31,8 @@ pub struct OwnServer {
     pub base: String,
     /// From the start of the process to its first answer.
     pub started_in: Duration,
+    /// The same on an empty database, whose tables it has made, if this is not that start.
+    pub first_started_in: Option<Duration>,
     pub processes: Processes,
     child: Child,
     database: Option<PostgresDatabase>,
@@ -48,6 +50,15 @@ impl OwnServer {
         let data = tempfile::tempdir_in(directory)?;
         let command = command(binary, data.path(), database.as_ref());
         OwnServer::spawn(command, data, database).await
+    }
+
+    /// Kills the process, and starts it again with its data, as after a crash.
+    pub async fn restarted(mut self, binary: &Path) -> Result<Self> {
+        self.child.kill().await?;
+        let OwnServer { data, database, started_in, .. } = self;
+        let command = command(binary, data.path(), database.as_ref());
+        let restarted = OwnServer::spawn(command, data, database).await?;
+        Ok(OwnServer { first_started_in: Some(started_in), ..restarted })
     }
 
     /// Starts this program again as the bare route.
@@ -88,7 +99,8 @@ impl OwnServer {
             server: child.id(),
             database: database.as_ref().and_then(|database| database.process),
         };
-        Ok(OwnServer { base, started_in, processes, child, database, data })
+        let first_started_in = None;
+        Ok(OwnServer { base, started_in, first_started_in, processes, child, database, data })
     }
 
     pub fn data(&self) -> &Path {

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::Result;
 use super::description::Operation;
 use super::figures::{BARE, Figures, short};
-use super::marks::{self, Bound, IDLE, SETTLED, STARTED};
+use super::marks::{self, Bound, FIRST_STARTED, IDLE, SETTLED, STARTED};
 use super::workloads::{
     FLOODED_PROBE, RACE_ANSWERED, RACE_TOKENS, database_cpu_of, p50_of, p99_of, rate_of,
     server_cpu_of,
@@ -134,6 +134,7 @@ fn servers(text: &mut String, figures: &Figures, rows: &[Row]) {
         ("race: answered", RACE_ANSWERED.to_owned()),
         ("race: different tokens", RACE_TOKENS.to_owned()),
         ("start ms", STARTED.to_owned()),
+        ("start with an empty database ms", FIRST_STARTED.to_owned()),
         ("idle", IDLE.to_owned()),
         ("after 2 000 sign-ins", SETTLED.to_owned()),
     ]

@@ -11,8 +11,8 @@ use tokio::time::sleep;
 use super::description::{Description, Operation};
 use super::figures::{BARE, Figures};
 use super::marks::{
-    BARE_ROUTE, DJOSER_ON_POSTGRES, DJOSER_ON_SQLITE, IDLE, ON_POSTGRES, ON_SQLITE, PEAK, SETTLED,
-    STARTED,
+    BARE_ROUTE, DJOSER_ON_POSTGRES, DJOSER_ON_SQLITE, FIRST_STARTED, IDLE, ON_POSTGRES, ON_SQLITE,
+    PEAK, SETTLED, STARTED,
 };
 use super::own_server::OwnServer;
 use super::report::Row;
@@ -137,6 +137,7 @@ async fn start(plan: &Plan) -> Result<Running> {
     for (name, djoser_name, postgres) in engines(plan) {
         tell(&format!("starting {name}"));
         let server = OwnServer::start(&plan.server, &plan.directory, postgres).await?;
+        let server = server.restarted(&plan.server).await?;
         let processes = server.processes.clone();
         let mut target =
             Target::open(name.to_owned(), native.clone(), &server.base, processes.clone()).await?;
@@ -200,6 +201,9 @@ async fn idle(running: &Running, figures: &mut Figures) {
     sleep(BREATH).await;
     for (name, server) in &running.servers {
         figures.add(name, STARTED, server.started_in.as_secs_f64() * 1e3);
+        if let Some(first) = server.first_started_in {
+            figures.add(name, FIRST_STARTED, first.as_secs_f64() * 1e3);
+        }
         if let Some((now, _)) = server.processes.memory() {
             figures.add(name, IDLE, now);
         }
@@ -270,18 +274,22 @@ fn floodable(running: &Running) -> impl Iterator<Item = &Arc<Target>> {
 /// Peers cannot be started again: what they keep after all loads counts for them.
 async fn memory_of_peers(running: &Running, figures: &mut Figures) -> Result<()> {
     let peers: Vec<_> = floodable(running).filter(|target| target.is_peer).collect();
+    let mut signed_in = Vec::new();
     for target in &peers {
         tell(&format!("2 000 sign-ins: {}", target.name));
         let outcome = match Population::create(target).await {
             Ok(population) => workloads::sign_in_times(&population, SIGN_INS).await,
             Err(error) => Err(error),
         };
+        if outcome.is_ok() {
+            signed_in.push(target);
+        }
         unless_peer(target, outcome, figures)?;
     }
     if !peers.is_empty() {
         sleep(SETTLE).await;
     }
-    for target in peers {
+    for target in signed_in {
         if let Some((now, _)) = target.processes.memory() {
             figures.add(&target.name, SETTLED, now);
         }
@@ -294,6 +302,7 @@ async fn memory_of_own(plan: &Plan, figures: &mut Figures) -> Result<()> {
     for (name, _, postgres) in engines(plan) {
         tell(&format!("2 000 sign-ins: {name}"));
         let server = OwnServer::start(&plan.server, &plan.directory, postgres).await?;
+        let server = server.restarted(&plan.server).await?;
         let (native, processes) = (Description::read("propusk")?, server.processes.clone());
         let target = Target::open(name.to_owned(), native, &server.base, processes).await?;
         let population = Population::create(&Arc::new(target)).await?;

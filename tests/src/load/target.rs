@@ -28,7 +28,8 @@ pub struct Target {
     pub workloads: Vec<Workload>,
     /// The clients that refresh at the same time.
     pub refreshing: usize,
-    /// Another server: what it does not answer is a line of the table, and not the end of the run.
+    /// Another server: once it runs, what it fails to do is a line of the table, and not the end of the
+    /// run.
     pub is_peer: bool,
     client: Client,
     /// What its preparation has taken.
