@@ -113,8 +113,8 @@ pub struct NewAccount {
     pub created_at: i64,
 }
 
-/// The columns of [`Account`], for SQLite or Postgres. They need no join, so that a statement that changes
-/// the row can return them too.
+/// The columns of [`Account`], for SQLite or Postgres. They need no join, so that a statement that
+/// changes the row can return them too.
 macro_rules! account_columns {
     ($engine:ident) => {
         concat!(

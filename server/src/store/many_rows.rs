@@ -36,8 +36,8 @@ pub const MOST_ROWS: usize = 64;
 /// How many sizes it has: 1, 2, 4, and so on.
 const SIZES: usize = MOST_ROWS.ilog2() as usize + 1;
 
-/// A statement for few rows, up to [`MOST_ROWS`], that is asked often. Rows without values fill it up to a power
-/// of two, so that few different ones stay prepared; each is written once.
+/// A statement for few rows, up to [`MOST_ROWS`], that is asked often. Rows without values fill it up
+/// to a power of two, so that few different ones stay prepared; each is written once.
 pub struct PaddedStatement {
     /// With `{rows}` in the place of the rows.
     statement: EngineText,

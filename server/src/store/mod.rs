@@ -62,10 +62,13 @@ macro_rules! on {
 pub(crate) use on;
 
 /// Reads a struct from the columns that have the names of its fields, or other names, or from all
-/// that another struct reads; after `;` the fields of another struct become its own. On both engines. A derive macro would do the same; with it, both drivers
-/// and SQLite are compiled a second time, for the compiler.
+/// that another struct reads; after `;` the fields of another struct become its own. On both engines.
+/// A derive macro would do the same; with it, both drivers and SQLite are compiled a second time, for
+/// the compiler.
 macro_rules! from_row {
-    ($name:ident { $($field:ident $(= $from:tt)?),+ $(; $part:ident { $($own:ident),+ $(,)? })? $(,)? }) => {
+    ($name:ident {
+        $($field:ident $(= $from:tt)?),+ $(; $part:ident { $($own:ident),+ $(,)? })? $(,)?
+    }) => {
         $crate::store::from_row!(sqlx::sqlite::SqliteRow =>
             $name { $($field $(= $from)?),+ $(; $part { $($own),+ })? });
         $crate::store::from_row!(sqlx::postgres::PgRow =>

@@ -549,8 +549,8 @@ pub async fn rotate_derived(tx: &mut Tx, rotation: &Rotation) -> Result<bool> {
     Ok(!spent.is_empty())
 }
 
-/// The same for many tokens, up to 64, in their order. False says nothing of the reason: the session may just be
-/// in use by another transaction, or two of the tokens are of one session.
+/// The same for many tokens, up to 64, in their order. False says nothing of the reason: the session
+/// may just be in use by another transaction, or two of the tokens are of one session.
 pub async fn rotate_many(tx: &mut Tx, rotations: &[Rotation]) -> Result<Vec<bool>> {
     let mut sessions = HashSet::new();
     let is_first: Vec<_> =

@@ -2,10 +2,11 @@
 //! form.
 
 use propusk_tests::http::Answer;
-use propusk_tests::native::assert_refused_with;
+use propusk_tests::native::{self, assert_refused_with};
 use propusk_tests::operator::Operator;
 use propusk_tests::server::TestServer;
 use propusk_tests::user::{PASSWORD, signed_up};
+use propusk_wire::TokenResponse;
 use serde_json::{Value, json};
 
 /// Control characters and other line breakers.
@@ -27,6 +28,25 @@ async fn change(server: &TestServer, bearer: &str, body: &Value) -> Answer {
 #[track_caller]
 fn assert_invalid(answer: &Answer, field: &str) {
     assert_refused_with(answer, 422, "invalid_fields", json!({field: ["invalid"]}));
+}
+
+/// The database gives an account's names as JSON.
+#[tokio::test]
+async fn name_with_quotes_and_backslashes_stays_as_it_is() {
+    let server = TestServer::start().await;
+    for name in [r#"an"na"#, r"an\na\", r#"[{"a":1}]"#, "an'na,\\u0041", "аня👩"] {
+        let body = json!({"username": name, "password": PASSWORD});
+        let answer = server.client.post("/propusk/v1/accounts", &body).await;
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        let tokens = native::open(&server, name).await;
+        assert_eq!(tokens.account.username.as_deref(), Some(name));
+        let attempt = "attempt-of-a-name-with-quotes";
+        let next = native::refresh(&server, &tokens, attempt).await;
+        let next: TokenResponse = native::read(&next, 200);
+        assert_eq!(next.account.username.as_deref(), Some(name));
+        let own = native::own(&server, &native::bearer(&next)).await;
+        assert_eq!(own.username.as_deref(), Some(name));
+    }
 }
 
 #[tokio::test]
